@@ -1,0 +1,90 @@
+# Copyright (c) 2026, The stretch.cluster developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+STACKS ?= stack1,stack2
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+STEP := tools/step
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# ansible refuses a locale that is not UTF-8, and a CI machine often has none.
+export LC_ALL := C.UTF-8
+# A checkout that others can write to would lose its ansible.cfg otherwise.
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+
+.PHONY: help
+help:  ## List the targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' Makefile | while IFS='|' read -r target what; do \
+	    printf '  make %-12s %s\n' "$$target" "$$what"; done
+	@echo "  STACKS=$(STACKS) selects the stacks of site, clean and lab"
+
+.PHONY: venv
+venv:  ## Make .venv, what a run needs
+	@$(STEP) venv tools/venv requirements.txt
+
+.PHONY: venv-dev
+venv-dev:  ## Add to .venv what the tests need
+	@$(STEP) venv-dev tools/venv requirements-dev.txt
+
+.PHONY: site
+site: venv  ## Build the regions and stretch Galera and Keystone over them
+	@$(STEP) site ansible-playbook site.yml -e stacks=$(STACKS)
+
+.PHONY: clean
+clean: venv  ## Remove what the lab made on this machine, nothing else
+	@$(STEP) clean ansible-playbook site.yml -e stacks=$(STACKS) --tags cleanup_infrared
+
+.PHONY: test
+test: start venv-dev lint sanity unit build integration lab  ## Everything, the lab included
+	@tools/summary
+
+.PHONY: test-fast
+test-fast: start venv-dev lint sanity unit build integration  ## Everything but the lab
+	@tools/summary
+
+.PHONY: start
+start:
+	@rm -rf .build/steps .build/pytest
+
+.PHONY: lint
+lint: venv-dev  ## ansible-lint, yamllint, ruff, mypy, shellcheck, documentation
+	@$(STEP) ruff ruff check
+	@$(STEP) ruff-format ruff format --check
+	@$(STEP) mypy mypy
+	@$(STEP) yamllint yamllint --strict .
+	@$(STEP) shellcheck tools/shellcheck
+	@$(STEP) changelog antsibull-changelog lint
+	@$(STEP) docs-lint antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck .
+	@$(STEP) ansible-lint ansible-lint --strict
+
+.PHONY: sanity
+sanity: venv-dev  ## ansible-test sanity
+	@$(STEP) sanity tools/sanity
+
+.PHONY: unit
+unit: venv-dev  ## Unit tests
+	@$(STEP) unit tools/pytest unit tests/unit
+
+.PHONY: integration
+integration: venv-dev  ## Tests against real servers that need no lab
+	@$(STEP) integration tools/pytest integration tests/integration
+
+.PHONY: build
+build: venv-dev  ## Build the tarball, import it, run it from an empty directory
+	@$(STEP) build tools/build
+
+.PHONY: lab
+lab: venv-dev  ## Two stacks: build, build again, check, prove, tear down
+	@$(STEP) lab molecule test
+
+.PHONY: bench
+bench: venv  ## Time make site from nothing, and its second run
+	@tools/bench
+
+.PHONY: docs
+docs: venv-dev  ## Pages of roles and plugins, into .build/docs
+	@$(STEP) docs tools/docs
