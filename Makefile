@@ -24,11 +24,11 @@ help:  ## List the targets
 
 .PHONY: venv
 venv:  ## Make .venv, what a run needs
-	@$(STEP) venv tools/venv requirements.txt
+	@tools/venv requirements.txt
 
 .PHONY: venv-dev
 venv-dev:  ## Add to .venv what the tests need
-	@$(STEP) venv-dev tools/venv requirements-dev.txt
+	@tools/venv requirements-dev.txt
 
 .PHONY: site
 site: venv  ## Build the regions and stretch Galera and Keystone over them
@@ -54,10 +54,11 @@ start:
 lint: venv-dev  ## ansible-lint, yamllint, ruff, mypy, shellcheck, documentation
 	@$(STEP) ruff ruff check
 	@$(STEP) ruff-format ruff format --check
-	@$(STEP) mypy mypy
+	@$(STEP) mypy tools/mypy
 	@$(STEP) yamllint yamllint --strict .
 	@$(STEP) shellcheck tools/shellcheck
 	@$(STEP) changelog antsibull-changelog lint
+	@$(STEP) role-readmes python tools/role_readme.py --check
 	@$(STEP) docs-lint antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck .
 	@$(STEP) ansible-lint ansible-lint --strict
 
@@ -86,5 +87,5 @@ bench: venv  ## Time make site from nothing, and its second run
 	@tools/bench
 
 .PHONY: docs
-docs: venv-dev  ## Pages of roles and plugins, into .build/docs
+docs: venv-dev  ## Write the roles' READMEs; pages of roles and plugins, into .build/docs
 	@$(STEP) docs tools/docs

@@ -10,7 +10,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "pip-24.2-py3-none-any.whl"))
 
-from pip._internal.cli.main import main  # noqa: E402 - needs the path above
+from pip._internal.cli.main import main
 
 # get-pip.py's own options; pip knows none of them.
 OWN = ("--no-setuptools", "--no-wheel")
