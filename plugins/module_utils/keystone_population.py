@@ -143,8 +143,9 @@ def parse(params: Mapping[str, Any]) -> Wanted:
     for item in params["groups"]:
         key = Key("group", item["domain"], item["name"])
         add(key, {"description": item["description"]})
-        for member in item["members"]:
-            members.append((key, Key("user", member["domain"] or item["domain"], member["name"])))
+        members.extend(
+            (key, Key("user", member["domain"] or item["domain"], member["name"])) for member in item["members"]
+        )
     grants = tuple(_grant(item, problems) for item in params["assignments"])
     for what, many in (("member", [Step("join", pair) for pair in members]), ("assignment", grants)):
         problems.extend(f"{what} is listed twice: {text}" for text in _twice(str(one) for one in many))

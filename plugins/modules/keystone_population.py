@@ -320,7 +320,8 @@ class KeystoneApi:
             return response.json() if response.content else {}
         except exceptions.Unauthorized as error:
             raise PopulationError(
-                f"Keystone at {self.url} refuses the login of {self.login}: check the user, the password and the project ({error})"
+                f"Keystone at {self.url} refuses the login of {self.login}: "
+                f"check the user, the password and the project ({error})"
             ) from error
         except exceptions.HttpError as error:
             raise PopulationError(f"Keystone at {self.url} refuses {method} {path}: {error}") from error

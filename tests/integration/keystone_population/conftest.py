@@ -5,17 +5,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import requests
 
 ROOT = Path(__file__).resolve().parents[3]
 VENV = Path(os.environ.get("STRETCH_KEYSTONE_VENV", ROOT / ".build/keystone-venv"))
@@ -109,12 +110,9 @@ def keystone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keystone]:
 def wait_for(url: str, server: subprocess.Popen[bytes], limit: float = 60) -> None:
     """Wait up to `limit` seconds until the URL answers."""
     end = time.monotonic() + limit
-    while True:
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-        except OSError:
-            if server.poll() is not None or time.monotonic() > end:
-                raise
-            time.sleep(0.2)
-        else:
+    while server.poll() is None and time.monotonic() < end:
+        with contextlib.suppress(OSError):
+            requests.get(url, timeout=5)
             return
+        time.sleep(0.2)
+    pytest.fail(f"Keystone does not answer at {url}")
