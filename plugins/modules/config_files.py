@@ -166,10 +166,10 @@ def identifier(lookup: Callable[[str], int], what: str, check_mode: bool) -> Cal
             return None if name is None else int(name)
         try:
             return lookup(name)
-        except KeyError:
+        except KeyError as error:
             if check_mode:
                 return UNKNOWN_ID
-            raise ConfigFilesError(f"{what} {name} does not exist on this host; make it first")
+            raise ConfigFilesError(f"{what} {name} does not exist on this host; make it first") from error
 
     return resolve
 
@@ -229,7 +229,7 @@ def main() -> None:
         changed=bool(changes),
         changed_files=[change.entry.path for change in changes],
         digest=digest(wanted),
-        diff=[diff(change) for change in changes] if module._diff else [],
+        diff=[diff(change) for change in changes] if module._diff else [],  # noqa: SLF001 - it has no public name
     )
 
 
