@@ -13,6 +13,8 @@ STEP := tools/step
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # ansible refuses a locale that is not UTF-8, and a CI machine often has none.
 export LC_ALL := C.UTF-8
+# Without this molecule wraps what ansible prints at 80 columns.
+export MOLECULE_COMMAND_BORDERS := false
 # A checkout that others can write to would lose its ansible.cfg otherwise.
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
