@@ -133,11 +133,10 @@ class InventoryModule(BaseInventoryPlugin):
 
     def _expand(self, loader: Any, path: str) -> dict[str, Any]:
         """Read the file and expand it."""
-        config = self._read_config_data(path)  # type: ignore[no-untyped-call]
         extra = load_extra_vars(loader)
         self.templar.available_variables = extra
         return topology.inventory(
-            config,
+            loader.load_from_file(path),
             stacks=self.templar.template(extra.get("stacks")),
             state_dir=self.templar.template(extra.get("stretch_state_dir")),
             working_directory=os.getcwd(),

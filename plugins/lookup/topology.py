@@ -49,7 +49,7 @@ _raw:
   elements: dict
   contains:
     hosts:
-      description: The nodes, each with its RV(ignore:name), RV(ignore:groups) and RV(ignore:vars).
+      description: The nodes, each with its C(name), C(groups) and C(vars).
       type: list
       elements: dict
     groups:

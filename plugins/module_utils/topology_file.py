@@ -15,6 +15,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, Iterable, Mapping, Sequence
 
+PLUGIN = "stretch.cluster.topology"
+
 _IPV4 = 4
 _BITS = 32  # of an address
 
@@ -133,6 +135,8 @@ def read(config: Any, stacks: Any = None) -> Spec:
             ["the topology file must hold a dictionary, as the collection's inventory/stretch.yml does."]
         )
     problems: list[str] = []
+    if config.get("plugin", PLUGIN) != PLUGIN:
+        problems.append(f"plugin is {config['plugin']!r}; it must be {PLUGIN}.")
     _check_keys("The topology file", config, ("plugin", "stacks", "nodes", "networks"), problems)
     numbers = _read_stacks(config.get("stacks") if stacks is None else stacks, problems)
     nodes = _read_nodes(config.get("nodes"), problems)

@@ -1,0 +1,119 @@
+# Copyright (c) 2026, The stretch.cluster developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: galera_election
+short_description: Who may start the stretched Galera cluster
+version_added: 0.1.0
+author: The stretch.cluster developers (@stretch-cluster)
+description:
+  - Decides, from what the members of all sites report, whether to join a running cluster, to bootstrap it on one
+    member, to wait for reports, or to stop. Everybody who has the same reports comes to the same decision.
+  - Where a Primary component is seen, everyone joins it.
+  - Otherwise nobody bootstraps until all members have reported, save those that an operator has declared lost.
+  - Two different histories stop the election. An empty data directory never wins over data, and is started on a first
+    deployment only.
+  - The highest seqno wins; among equals, the lowest name.
+positional: members
+options:
+  _input:
+    description:
+      - Reports by member. Each has C(reachable), and if that is true C(primary) (the member is in a
+        Primary component), C(uuid) and C(seqno) (the position recovered from disk).
+      - A member without a report is taken for unreachable. A UUID that is empty or all zeros is an empty data
+        directory; a UUID with a seqno that is empty or negative is a position that is not known yet.
+    type: dict
+    required: true
+  members:
+    description: The names of all configured members of all sites.
+    type: list
+    elements: str
+    required: true
+  first_deployment:
+    description: No member has data yet, and none is expected to.
+    type: bool
+    default: false
+  lost:
+    description:
+      - Members that an operator has declared gone for good, for this outage. The election does not wait for them.
+      - What a lost member reports all the same counts.
+    type: list
+    elements: str
+    default: []
+"""
+
+EXAMPLES = r"""
+- name: Who starts the cluster
+  ansible.builtin.set_fact:
+    # {action: bootstrap, member: s2controller-0, reason: ..., missing: []}
+    decision: "{{ reports | stretch.cluster.galera_election(['s1controller-0', 's2controller-0']) }}"
+  vars:
+    reports:
+      s1controller-0:
+        reachable: true
+        primary: false
+        uuid: 2f1c0c5e-7f0e-11ef-9e8c-6b0d1f1f8f0a
+        seqno: 100
+      s2controller-0:
+        reachable: true
+        primary: false
+        uuid: 2f1c0c5e-7f0e-11ef-9e8c-6b0d1f1f8f0a
+        seqno: 102
+"""
+
+RETURN = r"""
+_value:
+  description: The decision.
+  type: dict
+  contains:
+    action:
+      description: What to do.
+      type: str
+      choices: [join, bootstrap, wait, stop]
+    member:
+      description: Who bootstraps, or none.
+      type: str
+    reason:
+      description: Why, in one sentence.
+      type: str
+    missing:
+      description: Members whose position must be known first.
+      type: list
+      elements: str
+"""
+
+from typing import Any, Callable, Sequence
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.stretch.cluster.plugins.module_utils import election
+
+
+def galera_election(
+    reports: dict[str, dict[str, Any]],
+    members: list[str],
+    first_deployment: bool = False,
+    lost: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The decision; the parameters are documented above."""
+    try:
+        read = {name: election.report(given) for name, given in reports.items()}
+        decision = election.elect(read, members, first_deployment, lost)
+    except election.ElectionError as error:
+        raise AnsibleFilterError(str(error)) from error
+    return {
+        "action": decision.action,
+        "member": decision.member,
+        "reason": decision.reason,
+        "missing": list(decision.missing),
+    }
+
+
+class FilterModule:
+    """The filter stretch.cluster.galera_election."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Name the filter."""
+        return {"galera_election": galera_election}
