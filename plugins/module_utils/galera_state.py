@@ -1,0 +1,81 @@
+# Copyright (c) 2026, The stretch.cluster developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What one Galera member knows of itself: from its status when it runs, from its disk when it does not."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Mapping, Tuple
+
+NULL_UUID = "00000000-0000-0000-0000-000000000000"
+
+
+class MemberStateError(Exception):
+    """A member's files say something that cannot be understood."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a member's data stand: the history they belong to and the last write set; seqno -1 is unknown."""
+
+    uuid: str
+    seqno: int
+
+
+def parse_grastate(text: str) -> Position:
+    """Position in ``grastate.dat``.
+
+    :raises MemberStateError: the file has no uuid or seqno line.
+    """
+    fields = dict(re.findall(r"^(uuid|seqno):\s+(\S+)\s*$", text, re.MULTILINE))
+    if set(fields) != {"uuid", "seqno"}:
+        raise MemberStateError("grastate.dat has no uuid or no seqno line: it is damaged. Restore it or the data directory.")
+    return Position(fields["uuid"], int(fields["seqno"]))
+
+
+def parse_recovered(log: str) -> Position:
+    """Position in what ``mariadbd --wsrep-recover`` logs (WSREP: Recovered position: UUID:SEQNO[,...]).
+
+    :raises MemberStateError: no such line: recovery failed.
+    """
+    found = re.findall(r"Recovered position:?\s+([0-9a-f-]{36}):(-?\d+)", log)
+    if not found:
+        tail = "\n".join(log.strip().splitlines()[-5:])
+        raise MemberStateError(f"mariadbd --wsrep-recover gave no position:\n{tail}")
+    return Position(found[-1][0], int(found[-1][1]))
+
+
+def parse_cluster_address(config: str) -> Tuple[str, ...]:
+    """Hosts in the ``wsrep_cluster_address`` of a configuration file, without ports, sorted; empty when there is none."""
+    found = re.findall(r"^\s*wsrep[_-]cluster[_-]address\s*=\s*gcomm://([^?\s]*)", config, re.MULTILINE)
+    if not found:
+        return ()
+    return tuple(sorted({entry.rsplit(":", 1)[0] for entry in found[-1].split(",") if entry}))
+
+
+def report(status: Mapping[str, str]) -> dict[str, object]:
+    """The report of a running member, from SHOW GLOBAL STATUS LIKE 'wsrep%' (names in lower case)."""
+    return {
+        "reachable": True,
+        "running": True,
+        "primary": status.get("wsrep_cluster_status") == "Primary",
+        "synced": status.get("wsrep_local_state_comment") == "Synced",
+        "uuid": status.get("wsrep_cluster_state_uuid") or NULL_UUID,
+        "seqno": int(status.get("wsrep_last_committed") or -1),
+        "size": int(status.get("wsrep_cluster_size") or 0),
+    }
+
+
+def stopped_report(position: Position) -> dict[str, object]:
+    """The report of a member that does not run."""
+    return {
+        "reachable": True,
+        "running": False,
+        "primary": False,
+        "synced": False,
+        "uuid": position.uuid,
+        "seqno": position.seqno,
+        "size": 0,
+    }

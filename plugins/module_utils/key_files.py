@@ -1,0 +1,19 @@
+# Copyright (c) 2026, The stretch.cluster developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files of a key repository, read as Keystone reads them: every file whose name is a number."""
+
+from __future__ import annotations
+
+import os
+from typing import Dict
+
+
+def read_keys(path: str) -> Dict[int, str]:
+    """Number and key of every key in the directory ``path``; empty when it does not exist."""
+    keys = {}
+    for name in os.listdir(path) if os.path.isdir(path) else []:
+        if name.isdigit():
+            with open(os.path.join(path, name), encoding="ascii") as stream:
+                keys[int(name)] = stream.read().strip()
+    return keys

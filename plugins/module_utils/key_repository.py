@@ -1,0 +1,89 @@
+# Copyright (c) 2026, The stretch.cluster developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Key repositories of Keystone (Fernet tokens and receipts, credentials), and the union of several.
+
+Keystone reads every file of a repository whose name is a number, at each use. The highest number is the primary key,
+which encrypts; 0 is the staged one, the primary after the next rotation; all of them decrypt
+(keystone.common.fernet_utils).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Dict, List, Mapping, Sequence, Tuple
+
+STAGED = 0
+
+
+class KeyRepositoryError(Exception):
+    """A repository that Keystone could not use either."""
+
+
+def check(repository: Mapping[int, str], where: str) -> None:
+    """Refuse what Keystone could not use: a repository without a primary key, or with a key that is none.
+
+    :raises KeyRepositoryError: with ``where`` in its message, and never a key.
+    """
+    if not [index for index in repository if index != STAGED]:
+        raise KeyRepositoryError(f"{where} has no primary key. Run keystone-manage fernet_setup or credential_setup there.")
+    for index, key in repository.items():
+        try:
+            length = len(base64.urlsafe_b64decode(key))
+        except (binascii.Error, ValueError):
+            length = 0
+        if length != 32:
+            raise KeyRepositoryError(f"{where}: key {index} is not a Fernet key (32 bytes in URL-safe base64)")
+
+
+def union(repositories: Sequence[Mapping[int, str]]) -> Dict[int, str]:
+    """One repository with every key of all, numbered anew.
+
+    The first repository's primary stays the primary and its staged key stays staged, so a rotation goes on as it would
+    have. All other keys are secondary, the first repository's newest of them: a rotation purges the lowest numbers
+    first. Equal repositories come back as they are, so a union of unions changes nothing.
+
+    :param repositories: number to key, of each site; the first is the one of the primary site.
+    :raises KeyRepositoryError: no repository, or one that Keystone could not use.
+    """
+    if not repositories:
+        raise KeyRepositoryError("there is no key repository to unite")
+    for number, repository in enumerate(repositories, 1):
+        check(repository, f"key repository {number} of {len(repositories)}")
+    first = repositories[0]
+    if all(repository == first for repository in repositories):
+        return dict(first)
+    primary, staged = first[max(first)], first.get(STAGED)
+    secondary: List[str] = []
+    for repository in [*reversed(repositories[1:]), first]:
+        # A staged key of another site has encrypted nothing yet, or is its primary already on a node that rotated.
+        for index in sorted(repository):
+            if repository[index] not in (primary, staged, *secondary):
+                secondary.append(repository[index])
+    keys = dict(enumerate([*secondary, primary], 1))
+    return keys if staged is None else {STAGED: staged, **keys}
+
+
+def writing_order(before: Mapping[int, str], wanted: Mapping[int, str]) -> Tuple[int, ...]:
+    """Numbers whose keys differ, in an order in which no key that stays is missing from the disk in between.
+
+    A number is written only when the key that it held is wanted no more or stands under another number already. Two
+    keys that change places cannot be ordered so; of such, the highest is written first.
+    """
+    present = dict(before)
+    pending = {index for index, key in wanted.items() if before.get(index) != key}
+    order: List[int] = []
+    while pending:
+        free = [
+            index
+            for index in pending
+            if index not in present
+            or present[index] not in wanted.values()
+            or present[index] in [key for other, key in present.items() if other != index]
+        ]
+        chosen = max(free or pending)
+        present[chosen] = wanted[chosen]
+        pending.remove(chosen)
+        order.append(chosen)
+    return tuple(order)
