@@ -306,11 +306,12 @@ def write_fixtures() -> None:
             topology.plain(topology.expand(CONFIG, stacks)),
             Dumper=_Indented,
             sort_keys=False,
-            width=100,
-            explicit_start=True,
+            width=1000,
             default_flow_style=None,
         )
-        (FIXTURES / f"topology_{name}.yml").write_text(text, encoding="utf-8")
+        (FIXTURES / f"topology_{name}.yml").write_text(
+            f"---\n# yamllint disable rule:line-length\n{text}", encoding="utf-8"
+        )
 
 
 if __name__ == "__main__":
