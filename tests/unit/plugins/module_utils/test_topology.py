@@ -220,6 +220,17 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
     )
 
 
+def test_more_underclouds_than_their_range_holds() -> None:
+    def spoil(config: dict[str, Any]) -> None:
+        config["nodes"]["undercloud"] = 5
+        config["networks"]["stretch"] = "172.16.0.0/16"
+
+    assert problems(changed(spoil)) == (
+        "nodes.undercloud is 5; networks.provisioning (a /24) has room for 4.",
+        "nodes.undercloud is 5; networks.internal_api (a /24) has room for 4.",
+    )
+
+
 def test_netaddr_is_missed_only_when_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "netaddr", None)
     with pytest.raises(topology.NetaddrMissingError, match="pip install netaddr"):

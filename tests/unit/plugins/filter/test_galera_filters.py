@@ -1,0 +1,55 @@
+# Copyright (c) 2026, The stretch.cluster developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filters hand their input on, and turn errors into Ansible's; the rules are tested with module_utils."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible.errors import AnsibleFilterError
+from ansible_collections.stretch.cluster.plugins.filter.galera_cluster_address import galera_cluster_address
+from ansible_collections.stretch.cluster.plugins.filter.galera_election import galera_election
+from ansible_collections.stretch.cluster.plugins.filter.galera_members import galera_members
+
+FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
+TOPOLOGY: dict[str, Any] = yaml.safe_load((FIXTURES / "topology_two.yml").read_text(encoding="utf-8"))
+OURS = "2f1c0c5e-7f0e-11ef-9e8c-6b0d1f1f8f0a"
+
+
+def test_members() -> None:
+    assert galera_members(TOPOLOGY, members_per_stack=1, arbiters=0) == [
+        {"name": "s1controller-0", "stack": "stack1", "address": "10.0.20.11", "segment": 1, "weight": 2},
+        {"name": "s2controller-0", "stack": "stack2", "address": "10.1.20.11", "segment": 2, "weight": 1},
+    ]
+    with pytest.raises(AnsibleFilterError, match="stack1 has 3 controllers"):
+        galera_members(TOPOLOGY, members_per_stack=4)
+
+
+def test_cluster_address() -> None:
+    members = galera_members(TOPOLOGY, members_per_stack=1)
+    assert galera_cluster_address(members, 4577) == "gcomm://10.0.20.11:4577,10.1.20.11:4577"
+    with pytest.raises(AnsibleFilterError, match="no members"):
+        galera_cluster_address([], 4577)
+
+
+def test_election() -> None:
+    reports = {
+        "a": {"reachable": True, "primary": False, "uuid": OURS, "seqno": 1},
+        "b": {"reachable": True, "primary": False, "uuid": "", "seqno": -1},
+    }
+    assert galera_election(reports, ["a", "b", "c"]) == {
+        "action": "wait",
+        "member": None,
+        "reason": "The position of c is not known.",
+        "missing": ["c"],
+    }
+    assert galera_election(reports, ["a", "b", "c"], lost=["c"])["member"] == "a"
+    empty = {"a": {"reachable": True}}
+    assert galera_election(empty, ["a"])["action"] == "stop"
+    assert galera_election(empty, ["a"], first_deployment=True)["action"] == "bootstrap"
+    with pytest.raises(AnsibleFilterError, match="reachable and primary"):
+        galera_election({"a": {}}, ["a"])
