@@ -367,8 +367,7 @@ class Cluster:
         code, out, err = self._run("cibadmin", "--patch", "--sync-call", "--xml-pipe", data=patch)
         if code != 0:
             wrong = schema_errors(out + "\n" + err)
-            reason = "; ".join(wrong) or (err or out).strip().splitlines()[-1:]
-            raise CibError(f"Pacemaker refused the change ({code}): {reason}")
+            raise CibError(f"Pacemaker refused the change ({code}): {'; '.join(wrong) or (err or out).strip()}")
 
     def wait(self, seconds: int) -> None:
         """Wait until the cluster has nothing left to do."""
