@@ -1,0 +1,153 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026, The stretch.cluster developers
+
+"""Plan a merge of Keystone databases."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: keystone_merge_info
+short_description: Plan the merge of several Keystone databases into one
+version_added: 0.1.0
+author: The stretch.cluster developers (@stretch-cluster)
+description:
+  - Reads the databases of several Keystones, each in one consistent snapshot, and tells what a merge of them would do.
+  - It changes nothing. The target may be left out, be empty, or not be there yet.
+  - Conflicts and problems do not make it fail. They are returned.
+extends_documentation_fragment:
+  - stretch.cluster.keystone_merge
+  - stretch.cluster.keystone_merge.target
+attributes:
+  check_mode:
+    support: full
+    description: It never changes anything.
+  diff_mode:
+    support: none
+    description: It never changes anything.
+seealso:
+  - module: stretch.cluster.keystone_merge
+"""
+
+EXAMPLES = r"""
+- name: See whether two Keystones can become one
+  stretch.cluster.keystone_merge_info:
+    sources:
+      - name: stack1
+        region: region_stack1
+        login_host: 10.0.20.5
+        login_user: keystone
+        login_password: "{{ stack1_keystone_password }}"
+      - name: stack2
+        region: region_stack2
+        login_host: 10.1.20.5
+        login_user: keystone
+        login_password: "{{ stack2_keystone_password }}"
+  register: plan
+
+- name: Stop where one name means different things
+  ansible.builtin.assert:
+    that: plan.conflicts == []
+"""
+
+RETURN = r"""
+target_state:
+  description: What the target is.
+  returned: always
+  type: str
+  sample: empty
+  choices:
+    empty: Its schema is there and nothing is merged yet.
+    merged: It holds what was merged before.
+    absent: The database is there and has no schema yet.
+    unreadable: It cannot be reached or the login is refused, so that the plan is that for an empty target.
+    not given: The option O(target) was not given.
+merged:
+  description: The sources that were merged before this run, and when (UTC).
+  returned: always
+  type: dict
+  sample: {stack1: "2026-11-22 16:00:00"}
+plan:
+  description:
+    - What becomes of domains, projects, users, groups, roles, services and regions, by kind.
+    - At most 100 names of a kind are listed; the numbers are those of all.
+  returned: always
+  type: dict
+  sample:
+    role:
+      created: 3
+      became_one: 3
+      names:
+        created: [admin (stack1), member (stack1), reader (stack1)]
+        became_one: [admin (stack2), member (stack2), reader (stack2)]
+conflicts:
+  description: Every name that several stacks use for different things.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: What it is.
+      type: str
+      sample: user
+    domain:
+      description: Name of the domain it is in, or null for what belongs to none.
+      type: str
+      sample: Default
+    name:
+      description: Its name.
+      type: str
+      sample: alice
+    stacks:
+      description: The stacks that use it; C(target) is what was merged before.
+      type: list
+      elements: str
+      sample: [stack1, stack2]
+    ids:
+      description: Its ids there, in the same order.
+      type: list
+      elements: str
+      sample: [0a95f09d2a0d4c7eb8f2e8b1f1c84a36, 5ad1a0a1c1df4aaeae2f1ab2b7dc8a14]
+problems:
+  description: What else stops the merge, one line each.
+  returned: always
+  type: list
+  elements: str
+  sample: []
+counts:
+  description: Rows per table and stack. Tables without rows are left out.
+  returned: always
+  type: dict
+  sample:
+    role:
+      stack1: {rows: 3, carried: 3, became_one: 0}
+      stack2: {rows: 3, carried: 0, became_one: 3}
+"""
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.database import (
+    HAS_PYMYSQL,
+    PYMYSQL_IMPORT_ERROR,
+)
+from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.errors import MergeError
+from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.options import argument_spec, to_request
+from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.run import Merge
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(argument_spec=argument_spec(target_required=False), supports_check_mode=True)
+    if not HAS_PYMYSQL:
+        module.fail_json(msg=missing_required_lib("PyMySQL"), exception=PYMYSQL_IMPORT_ERROR)
+    try:
+        with Merge(to_request(module.params), read_only=True) as merge:
+            result = {**merge.result(), "changed": False}
+            for warning in merge.warnings:
+                module.warn(warning)
+            module.exit_json(**result)
+    except MergeError as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,289 @@
+# Copyright (c) 2026, The stretch.cluster developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real servers for the tests of keystone_merge: MariaDB and Keystone, each on a socket or port of its own."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import getpass
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pymysql
+
+ROOT = Path(__file__).resolve().parents[3]
+VENV = Path(os.environ.get("STRETCH_KEYSTONE_VENV", ROOT / ".build/keystone-venv"))
+SECONDS = 60
+
+SERVER = """
+import sys
+from socketserver import ThreadingMixIn
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+port = int(sys.argv.pop())  # the import below reads the arguments
+try:
+    from keystone.wsgi.api import application
+except ImportError:  # before 2025.1
+    from keystone.server.wsgi import initialize_public_application
+    application = initialize_public_application()
+
+class Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+class Quiet(WSGIRequestHandler):
+    def log_message(self, *args):
+        pass
+
+make_server("127.0.0.1", port, application, Server, Quiet).serve_forever()
+"""
+
+# The fewest rounds that bcrypt takes: the tests hash dozens of passwords.
+CONFIG = """
+[DEFAULT]
+log_file = {directory}/keystone.log
+[database]
+connection = mysql+pymysql://root@localhost/{database}?unix_socket={socket}&charset=utf8
+[fernet_tokens]
+key_repository = {directory}/fernet
+[fernet_receipts]
+key_repository = {directory}/fernet
+[credential]
+key_repository = {directory}/credential
+[identity]
+password_hash_rounds = 4
+"""
+
+
+def keystone_venv() -> Path:
+    """Return the venv with Keystone; it is made once."""
+    if not VENV.exists():
+        subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
+    if not (VENV / "bin/keystone-manage").exists():
+        wanted = ROOT / "tests/integration/requirements-keystone.txt"
+        subprocess.run([VENV / "bin/pip", "install", "--quiet", "--requirement", wanted], check=True)
+    return VENV
+
+
+def free_port() -> int:
+    """Return a TCP port of 127.0.0.1 that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class MariaDB:
+    """One server with a data directory, a socket and a port of its own; root comes in through the socket."""
+
+    directory: Path
+    port: int = field(default_factory=free_port)
+
+    @property
+    def socket(self) -> str:
+        return str(self.directory / "sock")
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[MariaDB]:
+        self.directory.mkdir(mode=0o755)
+        data = self.directory / "data"
+        with (self.directory / "log").open("wb") as log:
+            subprocess.run(
+                [
+                    "mariadb-install-db", "--no-defaults", f"--user={user()}", f"--datadir={data}", "--skip-test-db",
+                    "--auth-root-authentication-method=socket", f"--auth-root-socket-user={user()}",
+                ],
+                check=True, stdout=log, stderr=log,
+            )  # fmt: skip
+            # As the servers of the regions are, but for what makes them survive a power cut.
+            process = subprocess.Popen(
+                [
+                    shutil.which("mariadbd") or "/usr/sbin/mariadbd", "--no-defaults", f"--user={user()}",
+                    f"--datadir={data}", f"--socket={self.socket}", f"--port={self.port}", "--bind-address=127.0.0.1",
+                    "--innodb-buffer-pool-size=64M", "--innodb-flush-log-at-trx-commit=0",
+                    "--character-set-server=utf8", "--collation-server=utf8_general_ci",
+                ],
+                stdout=log, stderr=log,
+            )  # fmt: skip
+        try:
+            self._wait(process)
+            yield self
+        finally:
+            process.terminate()
+            process.wait(SECONDS)
+
+    def _wait(self, process: subprocess.Popen[bytes]) -> None:
+        end = time.monotonic() + SECONDS
+        while time.monotonic() < end and process.poll() is None:
+            with contextlib.suppress(pymysql.err.OperationalError):
+                self.query("SELECT 1")
+                return
+            time.sleep(0.1)
+        raise RuntimeError((self.directory / "log").read_text())
+
+    def query(self, statement: str, values: Any = (), database: str | None = None) -> list[tuple[Any, ...]]:
+        """Run one statement as root."""
+        connection = pymysql.connect(
+            unix_socket=self.socket, user=user(), database=database, charset="utf8mb4", autocommit=True
+        )
+        with contextlib.closing(connection), connection.cursor() as cursor:
+            cursor.execute(statement, values or None)
+            return list(cursor.fetchall())
+
+    def dump(self, database: str) -> bytes:
+        """Return a database as SQL."""
+        command = ["mariadb-dump", "--no-defaults", f"--socket={self.socket}", "--skip-dump-date", database]
+        return subprocess.run(command, check=True, capture_output=True).stdout
+
+    def load(self, database: str, dump: bytes) -> None:
+        """Make a database from :meth:`dump`."""
+        self.query(f"CREATE DATABASE `{database}`")
+        command = ["mariadb", "--no-defaults", f"--socket={self.socket}", database]
+        subprocess.run(command, check=True, input=dump, capture_output=True)
+
+    def content(self, database: str, without: tuple[str, ...] = ()) -> dict[str, list[tuple[Any, ...]]]:
+        """Return the rows of every table that has any, sorted."""
+        tables = self.query("SELECT table_name FROM information_schema.tables WHERE table_schema = %s", (database,))
+        rows = {
+            table: sorted(self.query(f"SELECT * FROM `{table}`", database=database), key=repr)
+            for (table,) in tables
+            if table not in without
+        }
+        return {table: found for table, found in rows.items() if found}
+
+
+def user() -> str:
+    """Return who runs the tests, and so the servers."""
+    return getpass.getuser()
+
+
+@dataclass
+class Api:
+    """Keystone's API, with or without a token."""
+
+    url: str
+    token: str | None = None
+
+    def call(self, method: str, path: str, body: Any = None, subject: str | None = None) -> tuple[int, Any, Any]:
+        """Return the status, the headers and the decoded body of an answer."""
+        headers = {"Content-Type": "application/json", "Openstack-Identity-Api-Version": "1.0"}
+        if self.token:
+            headers["X-Auth-Token"] = self.token
+        if subject:
+            headers["X-Subject-Token"] = subject
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.url}/v3{path}", data, headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+                return answer.status, answer.headers, json.loads(answer.read() or b"null")
+        except urllib.error.HTTPError as error:
+            return error.code, error.headers, json.loads(error.read() or b"null")
+
+    def do(self, method: str, path: str, body: Any = None) -> Any:
+        """Return the decoded body; anything but success is an error."""
+        status, _headers, answer = self.call(method, path, body)
+        assert status < 300, f"{method} {path}: {status} {answer}"
+        return answer
+
+    def make(self, kind: str, path: str | None = None, method: str = "POST", **body: Any) -> str:
+        """Make something and return its id."""
+        made = self.do(method, path or f"/{kind}s", {kind: body})
+        return str(made[kind]["id"])
+
+    def log_in(self, identity: Any, scope: Any = None) -> Api | None:
+        """Return the API as seen with a new token, or None if Keystone refuses."""
+        auth = {"identity": identity, **({"scope": scope} if scope else {})}
+        status, headers, _answer = self.call("POST", "/auth/tokens", {"auth": auth})
+        return Api(self.url, headers["X-Subject-Token"]) if status == 201 else None
+
+    def password(self, name: str, password: str, project: str | None = None, domain: str = "Default") -> Api | None:
+        """Log in with a name and a password."""
+        identity = {
+            "methods": ["password"],
+            "password": {"user": {"name": name, "domain": {"name": domain}, "password": password}},
+        }
+        scope = {"project": {"name": project, "domain": {"name": domain}}} if project else None
+        return self.log_in(identity, scope)
+
+    def app_credential(self, id_: str, secret: str) -> Api | None:
+        """Log in with an application credential."""
+        identity = {
+            "methods": ["application_credential"], "application_credential": {"id": id_, "secret": secret},
+        }  # fmt: skip
+        return self.log_in(identity)
+
+
+@dataclass
+class Keystone:
+    """A Keystone on one database of a server."""
+
+    directory: Path
+    server: MariaDB
+    database: str
+    port: int = field(default_factory=free_port)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def config(self) -> Path:
+        return self.directory / "keystone.conf"
+
+    def configure(self) -> None:
+        self.directory.mkdir(mode=0o700)
+        for name in ("fernet", "credential"):
+            # What fernet_setup and credential_setup make, without the seconds that each takes.
+            repository = self.directory / name
+            repository.mkdir(mode=0o700)
+            for number in (0, 1):
+                (repository / str(number)).write_bytes(base64.urlsafe_b64encode(os.urandom(32)))
+        self.config.write_text(
+            CONFIG.format(directory=self.directory, database=self.database, socket=self.server.socket)
+        )
+
+    def manage(self, *arguments: str) -> None:
+        """Run keystone-manage."""
+        command = [keystone_venv() / "bin/keystone-manage", "--config-file", self.config, *arguments]
+        subprocess.run(command, check=True, capture_output=True)
+
+    def bootstrap(self, password: str, region: str) -> None:
+        """Make the first things."""
+        self.manage(
+            "bootstrap", "--bootstrap-password", password, "--bootstrap-region-id", region,
+            "--bootstrap-public-url", f"http://{region}:5000", "--bootstrap-internal-url", f"http://{region}:5000",
+            "--bootstrap-admin-url", f"http://{region}:5000",
+        )  # fmt: skip
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[Api]:
+        """Serve the API."""
+        with (self.directory / "stderr").open("wb") as log:
+            process = subprocess.Popen(
+                [keystone_venv() / "bin/python", "-c", SERVER, str(self.port)],
+                env={**os.environ, "OS_KEYSTONE_CONFIG_FILES": str(self.config)}, stdout=log, stderr=log,
+            )  # fmt: skip
+        try:
+            end = time.monotonic() + SECONDS
+            while process.poll() is None and time.monotonic() < end:
+                with contextlib.suppress(urllib.error.URLError):
+                    Api(self.url).do("GET", "/")
+                    break
+                time.sleep(0.1)
+            else:
+                raise RuntimeError((self.directory / "stderr").read_text())
+            yield Api(self.url)
+        finally:
+            process.terminate()
+            process.wait(SECONDS)
