@@ -28,9 +28,9 @@ options:
     type: dict
     required: true
   members:
-    description: The names of all configured members of all sites.
+    description: All configured members of all sites. Their names, or what P(stretch.cluster.galera_members#filter) gives.
     type: list
-    elements: str
+    elements: raw
     required: true
   first_deployment:
     description: No member has data yet, and none is expected to.
@@ -93,14 +93,15 @@ from ansible_collections.stretch.cluster.plugins.module_utils import election
 
 def galera_election(
     reports: dict[str, dict[str, Any]],
-    members: list[str],
+    members: list[str | dict[str, Any]],
     first_deployment: bool = False,
     lost: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The decision; the parameters are documented above."""
     try:
         read = {name: election.report(given) for name, given in reports.items()}
-        decision = election.elect(read, members, first_deployment, lost)
+        names = [member["name"] if isinstance(member, dict) else member for member in members]
+        decision = election.elect(read, names, first_deployment, lost)
     except election.ElectionError as error:
         raise AnsibleFilterError(str(error)) from error
     return {

@@ -48,6 +48,7 @@ def test_election() -> None:
         "missing": ["c"],
     }
     assert galera_election(reports, ["a", "b", "c"], lost=["c"])["member"] == "a"
+    assert galera_election(reports, [{"name": "a", "weight": 1}, {"name": "b", "weight": 1}])["member"] == "a"
     empty = {"a": {"reachable": True}}
     assert galera_election(empty, ["a"])["action"] == "stop"
     assert galera_election(empty, ["a"], first_deployment=True)["action"] == "bootstrap"
