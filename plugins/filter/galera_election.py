@@ -28,7 +28,8 @@ options:
     type: dict
     required: true
   members:
-    description: All configured members of all sites. Their names, or what P(stretch.cluster.galera_members#filter) gives.
+    description:
+      - All configured members of all sites. Their names, or what P(stretch.cluster.galera_members#filter) gives.
     type: list
     elements: raw
     required: true
