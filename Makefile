@@ -7,7 +7,6 @@ STACKS ?= stack1,stack2
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.NOTPARALLEL:
 
 STEP := tools/step
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -41,16 +40,22 @@ clean: venv  ## Remove what the lab made on this machine, nothing else
 	@$(STEP) clean ansible-playbook site.yml -e stacks=$(STACKS) --tags cleanup_infrared
 
 .PHONY: test
-test: start venv-dev lint sanity unit build integration lab  ## Everything, the lab included
+test: start test-without-lab  ## Everything: test-fast, then the lab
+	@$(MAKE) --no-print-directory lab
 	@tools/summary
 
 .PHONY: test-fast
-test-fast: start venv-dev lint sanity unit build integration  ## Everything but the lab
+test-fast: start test-without-lab  ## Everything but the lab
 	@tools/summary
+
+.PHONY: test-without-lab
+test-without-lab: venv-dev
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target integration lint sanity build unit
 
 .PHONY: start
 start:
 	@rm -rf .build/steps .build/pytest
+	@mkdir -p .build && date +%s > .build/started
 
 .PHONY: lint
 lint: venv-dev  ## ansible-lint, yamllint, ruff, mypy, shellcheck, documentation
@@ -74,6 +79,7 @@ unit: venv-dev  ## Unit tests
 
 .PHONY: integration
 integration: venv-dev  ## Tests against real servers that need no lab
+	@tools/servers
 	@$(STEP) integration tools/pytest integration tests/integration
 
 .PHONY: build
