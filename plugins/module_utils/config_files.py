@@ -84,8 +84,10 @@ def to_content(value: Any, path: str) -> bytes:
 
 
 def entries(
-    files: Sequence[Mapping[str, Any]], directories: Sequence[Mapping[str, Any]],
-    uid_of: Callable[[str | None], int | None], gid_of: Callable[[str | None], int | None],
+    files: Sequence[Mapping[str, Any]],
+    directories: Sequence[Mapping[str, Any]],
+    uid_of: Callable[[str | None], int | None],
+    gid_of: Callable[[str | None], int | None],
 ) -> list[Entry]:
     """Return the wanted entries, directories first, parents before children. Raises :class:`ConfigFilesError`."""
     found: list[Entry] = []
@@ -94,12 +96,19 @@ def entries(
         if not path.startswith("/") or posixpath.normpath(path) != path.rstrip("/") or path.startswith("//"):
             raise ConfigFilesError(f"{path!r} is no absolute, plain path")
         present = directory or item["state"] == "present"
-        found.append(Entry(
-            path=path.rstrip("/"), directory=directory, mode=parse_mode(str(item["mode"]), path),
-            content=b"" if directory or not present else to_content(item["content"], path),
-            uid=uid_of(item["owner"]), gid=gid_of(item["group"]), present=present,
-            force=directory or bool(item["force"]), sensitive=not directory and bool(item["sensitive"]),
-        ))
+        found.append(
+            Entry(
+                path=path.rstrip("/"),
+                directory=directory,
+                mode=parse_mode(str(item["mode"]), path),
+                content=b"" if directory or not present else to_content(item["content"], path),
+                uid=uid_of(item["owner"]),
+                gid=gid_of(item["group"]),
+                present=present,
+                force=directory or bool(item["force"]),
+                sensitive=not directory and bool(item["sensitive"]),
+            )
+        )
     _check_contradictions(found)
     return sorted(found, key=lambda entry: (not entry.directory, entry.path))
 

@@ -109,12 +109,15 @@ def primitive(item: Mapping[str, Any]) -> ET.Element:
         raise CibError(
             f"resource {name}: {item['agent']!r} is no agent; write ocf:PROVIDER:TYPE, or CLASS:TYPE for other classes"
         )
-    element = _element("primitive", {
-        "id": name,
-        "class": "ocf" if agent.group("provider") else agent.group("class"),
-        "provider": agent.group("provider"),
-        "type": agent.group("type") or agent.group("ocf_type"),
-    })
+    element = _element(
+        "primitive",
+        {
+            "id": name,
+            "class": "ocf" if agent.group("provider") else agent.group("class"),
+            "provider": agent.group("provider"),
+            "type": agent.group("type") or agent.group("ocf_type"),
+        },
+    )
     if item.get("attributes"):
         element.append(nvset("instance_attributes", f"{name}-instance_attributes", item["attributes"]))
     if item.get("meta"):
@@ -123,14 +126,19 @@ def primitive(item: Mapping[str, Any]) -> ET.Element:
         operations = ET.SubElement(element, "operations")
         for operation in item["operations"]:
             interval = text(operation.get("interval") or "0s")
-            operations.append(_element("op", {
-                "id": _identifier(f"{name}-{operation['name']}-interval-{interval}"),
-                "name": operation["name"],
-                "interval": interval,
-                "timeout": operation.get("timeout"),
-                "on-fail": operation.get("on_fail"),
-                "role": operation.get("role"),
-            }))
+            operations.append(
+                _element(
+                    "op",
+                    {
+                        "id": _identifier(f"{name}-{operation['name']}-interval-{interval}"),
+                        "name": operation["name"],
+                        "interval": interval,
+                        "timeout": operation.get("timeout"),
+                        "on-fail": operation.get("on_fail"),
+                        "role": operation.get("role"),
+                    },
+                )
+            )
     return element
 
 
@@ -140,26 +148,36 @@ def bundle(item: Mapping[str, Any], schema: tuple[int, ...]) -> ET.Element:
     if item.get("primitive") and item.get("control_port") is None:
         raise CibError(f"bundle {name}: a primitive needs control_port, by which Pacemaker reaches into the container")
     element = _element("bundle", {"id": name})
-    element.append(_element(item["container"], {
-        "image": item["image"],
-        "replicas": item.get("replicas"),
-        "promoted-max" if schema >= (3, 0) else "masters": item.get("promoted_max"),
-        "options": item.get("options"),
-        "run-command": item.get("run_command"),
-        "network": item.get("network"),
-    }))
+    element.append(
+        _element(
+            item["container"],
+            {
+                "image": item["image"],
+                "replicas": item.get("replicas"),
+                "promoted-max" if schema >= (3, 0) else "masters": item.get("promoted_max"),
+                "options": item.get("options"),
+                "run-command": item.get("run_command"),
+                "network": item.get("network"),
+            },
+        )
+    )
     if item.get("control_port") is not None:
         element.append(_element("network", {"control-port": item["control_port"]}))
     if item.get("storage"):
         storage = ET.SubElement(element, "storage")
         for number, mapping in enumerate(item["storage"]):
             suffix = f"-{number}" if number else ""
-            storage.append(_element("storage-mapping", {
-                "id": _identifier(mapping.get("id") or f"{name}-storage-map{suffix}"),
-                "source-dir": mapping["source"],
-                "target-dir": mapping["target"],
-                "options": mapping.get("options"),
-            }))
+            storage.append(
+                _element(
+                    "storage-mapping",
+                    {
+                        "id": _identifier(mapping.get("id") or f"{name}-storage-map{suffix}"),
+                        "source-dir": mapping["source"],
+                        "target-dir": mapping["target"],
+                        "options": mapping.get("options"),
+                    },
+                )
+            )
     if item.get("primitive"):
         element.append(primitive(item["primitive"]))
     if item.get("meta"):
@@ -170,16 +188,26 @@ def bundle(item: Mapping[str, Any], schema: tuple[int, ...]) -> ET.Element:
 def location(item: Mapping[str, Any]) -> ET.Element:
     """Return a ``rsc_location``: the resource runs where a node attribute has a value, as TripleO writes it."""
     identifier = _identifier(item.get("id") or f"location-{item['resource']}")
-    element = _element("rsc_location", {
-        "id": identifier, "rsc": item["resource"], "resource-discovery": item.get("resource_discovery"),
-    })
+    element = _element(
+        "rsc_location",
+        {
+            "id": identifier,
+            "rsc": item["resource"],
+            "resource-discovery": item.get("resource_discovery"),
+        },
+    )
     rule = _element("rule", {"id": f"{identifier}-rule", "score": item.get("score", 0)})
-    rule.append(_element("expression", {
-        "id": f"{identifier}-rule-expr",
-        "attribute": item["attribute"],
-        "operation": item.get("operation", "eq"),
-        "value": item.get("value", "true"),
-    }))
+    rule.append(
+        _element(
+            "expression",
+            {
+                "id": f"{identifier}-rule-expr",
+                "attribute": item["attribute"],
+                "operation": item.get("operation", "eq"),
+                "value": item.get("value", "true"),
+            },
+        )
+    )
     element.append(rule)
     return element
 
@@ -187,26 +215,32 @@ def location(item: Mapping[str, Any]) -> ET.Element:
 def order(item: Mapping[str, Any]) -> ET.Element:
     """Return a ``rsc_order``."""
     kind = item.get("kind")
-    return _element("rsc_order", {
-        "id": _identifier(f"order-{item['first']}-{item['then']}-{kind or 'mandatory'}"),
-        "first": item["first"],
-        "first-action": item.get("first_action", "start"),
-        "then": item["then"],
-        "then-action": item.get("then_action", "start"),
-        "kind": kind,
-        "symmetrical": item.get("symmetrical"),
-    })
+    return _element(
+        "rsc_order",
+        {
+            "id": _identifier(f"order-{item['first']}-{item['then']}-{kind or 'mandatory'}"),
+            "first": item["first"],
+            "first-action": item.get("first_action", "start"),
+            "then": item["then"],
+            "then-action": item.get("then_action", "start"),
+            "kind": kind,
+            "symmetrical": item.get("symmetrical"),
+        },
+    )
 
 
 def colocation(item: Mapping[str, Any]) -> ET.Element:
     """Return a ``rsc_colocation``."""
     score = text(item.get("score", "INFINITY"))
-    return _element("rsc_colocation", {
-        "id": _identifier(f"colocation-{item['resource']}-{item['with_resource']}-{score}"),
-        "rsc": item["resource"],
-        "with-rsc": item["with_resource"],
-        "score": score,
-    })
+    return _element(
+        "rsc_colocation",
+        {
+            "id": _identifier(f"colocation-{item['resource']}-{item['with_resource']}-{score}"),
+            "rsc": item["resource"],
+            "with-rsc": item["with_resource"],
+            "score": score,
+        },
+    )
 
 
 # Comparing
@@ -385,7 +419,9 @@ def plan(live_xml: str, wanted: Mapping[str, Any]) -> Plan:
     _put_node_attributes(editor, wanted.get("node_attributes") or {})
     if wanted.get("resource_defaults"):
         editor.put_values(
-            editor.section("rsc_defaults"), "meta_attributes", "rsc_defaults-meta_attributes",
+            editor.section("rsc_defaults"),
+            "meta_attributes",
+            "rsc_defaults-meta_attributes",
             wanted["resource_defaults"],
         )
     for element in resources:

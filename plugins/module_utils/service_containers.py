@@ -133,12 +133,18 @@ def _container(item: Mapping[str, Any], started: bool) -> Container:
     if stop_timeout < 0:
         raise ServiceContainersError(f"container {name}: stop_timeout must not be negative")
     container = Container(
-        name=name, unit=unit, image=str(item.get("image") or ""), command=tuple(item.get("command") or ()),
-        user=item.get("user"), privileged=bool(item.get("privileged")),
+        name=name,
+        unit=unit,
+        image=str(item.get("image") or ""),
+        command=tuple(item.get("command") or ()),
+        user=item.get("user"),
+        privileged=bool(item.get("privileged")),
         volumes=tuple(_volume(name, volume) for volume in item.get("volumes") or ()),
-        environment=tuple(sorted(environment.items())), options=tuple(item.get("options") or ()),
+        environment=tuple(sorted(environment.items())),
+        options=tuple(item.get("options") or ()),
         after=tuple(unit_name(after) for after in item.get("after") or ()),
-        stop_timeout=stop_timeout, restart=str(item["restart"]),
+        stop_timeout=stop_timeout,
+        restart=str(item["restart"]),
     )
     if any("\0" in argument for argument in run_arguments("", container)):
         raise ServiceContainersError(f"container {name}: an argument contains a NUL byte")
@@ -222,8 +228,10 @@ def parse_show(output: str, units: Sequence[str]) -> dict[str, UnitStatus]:
     for unit, block in zip(units, blocks):
         values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
         found[unit] = UnitStatus(
-            load_state=values.get("LoadState", ""), active_state=values.get("ActiveState", ""),
-            sub_state=values.get("SubState", ""), main_pid=int(values.get("MainPID") or 0),
+            load_state=values.get("LoadState", ""),
+            active_state=values.get("ActiveState", ""),
+            sub_state=values.get("SubState", ""),
+            main_pid=int(values.get("MainPID") or 0),
             unit_file_state=values.get("UnitFileState", ""),
             need_daemon_reload=values.get("NeedDaemonReload") == "yes",
         )
@@ -257,7 +265,8 @@ def plan_started(cli: str, wanted: Sequence[Container], status: Mapping[str, Uni
 def plan_absent(wanted: Sequence[Container], status: Mapping[str, UnitStatus]) -> Plan:
     """Return what takes every container and its unit away."""
     remove = tuple(
-        container for container in wanted
+        container
+        for container in wanted
         if status[container.unit].text is not None or status[container.unit].active_state not in ("inactive", "failed")
     )
     return Plan(daemon_reload=bool(remove), remove=remove)

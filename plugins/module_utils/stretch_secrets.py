@@ -71,7 +71,7 @@ def load(text: str, path: str) -> dict[str, str]:
         value = _scalar(match.group("value")) if match else None
         if match is None or value is None or match.group("name") in found:
             raise SecretsError(
-                f"{path}, line {number}: not a line of the form name: \"value\" with a name of its own. The file is "
+                f'{path}, line {number}: not a line of the form name: "value" with a name of its own. The file is '
                 "damaged and was left as it is: repair it or, if nothing is deployed with its secrets, remove it"
             )
         found[match.group("name")] = value

@@ -181,9 +181,12 @@ def apply(module: AnsibleModule, change: Change) -> None:
         os.unlink(entry.path)
     elif change.action == "write":
         write_file(
-            os.path.realpath(entry.path), entry.content,
+            os.path.realpath(entry.path),
+            entry.content,
             lambda source, target: module.atomic_move(source, target, unsafe_writes=True),
-            entry.mode, entry.uid, entry.gid,
+            entry.mode,
+            entry.uid,
+            entry.gid,
         )
     else:
         if change.action == "mkdir":
@@ -196,26 +199,37 @@ def main() -> None:
     owner = {"owner": {"type": "str"}, "group": {"type": "str"}}
     module = AnsibleModule(
         argument_spec={
-            "files": {"type": "list", "elements": "dict", "default": [], "options": dict(
-                owner,
-                path={"type": "path", "required": True},
-                content={"type": "raw"},
-                mode={"type": "str", "default": "0644"},
-                force={"type": "bool", "default": True},
-                sensitive={"type": "bool", "default": False},
-                state={"type": "str", "choices": ["present", "absent"], "default": "present"},
-            )},
-            "directories": {"type": "list", "elements": "dict", "default": [], "options": dict(
-                owner,
-                path={"type": "path", "required": True},
-                mode={"type": "str", "default": "0755"},
-            )},
+            "files": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": dict(
+                    owner,
+                    path={"type": "path", "required": True},
+                    content={"type": "raw"},
+                    mode={"type": "str", "default": "0644"},
+                    force={"type": "bool", "default": True},
+                    sensitive={"type": "bool", "default": False},
+                    state={"type": "str", "choices": ["present", "absent"], "default": "present"},
+                ),
+            },
+            "directories": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": dict(
+                    owner,
+                    path={"type": "path", "required": True},
+                    mode={"type": "str", "default": "0755"},
+                ),
+            },
         },
         supports_check_mode=True,
     )
     try:
         wanted = entries(
-            module.params["files"], module.params["directories"],
+            module.params["files"],
+            module.params["directories"],
             identifier(lambda name: pwd.getpwnam(name).pw_uid, "user", module.check_mode),
             identifier(lambda name: grp.getgrnam(name).gr_gid, "group", module.check_mode),
         )

@@ -383,13 +383,18 @@ def primitive_options() -> dict[str, Any]:
         "agent": {"type": "str", "required": True},
         "attributes": {"type": "dict", "default": {}},
         "meta": {"type": "dict", "default": {}},
-        "operations": {"type": "list", "elements": "dict", "default": [], "options": {
-            "name": {"type": "str", "required": True},
-            "interval": {"type": "str", "default": "0s"},
-            "timeout": {"type": "str"},
-            "on_fail": {"type": "str"},
-            "role": {"type": "str"},
-        }},
+        "operations": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                "name": {"type": "str", "required": True},
+                "interval": {"type": "str", "default": "0s"},
+                "timeout": {"type": "str"},
+                "on_fail": {"type": "str"},
+                "role": {"type": "str"},
+            },
+        },
     }
 
 
@@ -405,12 +410,17 @@ def bundle_options() -> dict[str, Any]:
         "run_command": {"type": "str"},
         "network": {"type": "str", "default": "host"},
         "control_port": {"type": "int"},
-        "storage": {"type": "list", "elements": "dict", "default": [], "options": {
-            "id": {"type": "str"},
-            "source": {"type": "str", "required": True},
-            "target": {"type": "str", "required": True},
-            "options": {"type": "str"},
-        }},
+        "storage": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                "id": {"type": "str"},
+                "source": {"type": "str", "required": True},
+                "target": {"type": "str", "required": True},
+                "options": {"type": "str"},
+            },
+        },
         "primitive": {"type": "dict", "options": primitive_options()},
         "meta": {"type": "dict", "default": {}},
     }
@@ -420,28 +430,47 @@ def constraint_options() -> dict[str, Any]:
     """Return the specification of the constraints."""
     action = {"type": "str", "choices": ["start", "stop", "promote", "demote"], "default": "start"}
     return {
-        "location": {"type": "list", "elements": "dict", "default": [], "options": {
-            "id": {"type": "str"},
-            "resource": {"type": "str", "required": True},
-            "attribute": {"type": "str", "required": True},
-            "operation": {"type": "str", "choices": ["eq", "ne"], "default": "eq"},
-            "value": {"type": "raw", "default": "true"},
-            "score": {"type": "str", "default": "0"},
-            "resource_discovery": {"type": "str", "choices": ["always", "never", "exclusive"], "default": "exclusive"},
-        }},
-        "order": {"type": "list", "elements": "dict", "default": [], "options": {
-            "first": {"type": "str", "required": True},
-            "then": {"type": "str", "required": True},
-            "kind": {"type": "str", "choices": ["Mandatory", "Optional", "Serialize"]},
-            "first_action": action,
-            "then_action": action,
-            "symmetrical": {"type": "bool"},
-        }},
-        "colocation": {"type": "list", "elements": "dict", "default": [], "options": {
-            "resource": {"type": "str", "required": True},
-            "with_resource": {"type": "str", "required": True},
-            "score": {"type": "str", "default": "INFINITY"},
-        }},
+        "location": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                "id": {"type": "str"},
+                "resource": {"type": "str", "required": True},
+                "attribute": {"type": "str", "required": True},
+                "operation": {"type": "str", "choices": ["eq", "ne"], "default": "eq"},
+                "value": {"type": "raw", "default": "true"},
+                "score": {"type": "str", "default": "0"},
+                "resource_discovery": {
+                    "type": "str",
+                    "choices": ["always", "never", "exclusive"],
+                    "default": "exclusive",
+                },
+            },
+        },
+        "order": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                "first": {"type": "str", "required": True},
+                "then": {"type": "str", "required": True},
+                "kind": {"type": "str", "choices": ["Mandatory", "Optional", "Serialize"]},
+                "first_action": action,
+                "then_action": action,
+                "symmetrical": {"type": "bool"},
+            },
+        },
+        "colocation": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                "resource": {"type": "str", "required": True},
+                "with_resource": {"type": "str", "required": True},
+                "score": {"type": "str", "default": "INFINITY"},
+            },
+        },
     }
 
 

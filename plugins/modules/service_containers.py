@@ -200,8 +200,14 @@ class Host:
                 pass
         words = arguments.decode("utf-8", "surrogateescape").split("\0")[:-1]
         return UnitStatus(
-            status.load_state, status.active_state, status.sub_state, status.main_pid, status.unit_file_state,
-            status.need_daemon_reload, text, tuple(words),
+            status.load_state,
+            status.active_state,
+            status.sub_state,
+            status.main_pid,
+            status.unit_file_state,
+            status.need_daemon_reload,
+            text,
+            tuple(words),
         )
 
     def apply(self, plan: Plan) -> None:
@@ -237,13 +243,14 @@ class Host:
         while pending:
             status = self.status(pending, with_files=False)
             pending = [
-                container for container in pending
+                container
+                for container in pending
                 if not self._settled(container, status[container.unit], previous[container.unit], seen)
             ]
             if pending and time.monotonic() > deadline:
-                raise ServiceContainersError("\n".join(
-                    self._complaint(container, status[container.unit], seconds) for container in pending
-                ))
+                raise ServiceContainersError(
+                    "\n".join(self._complaint(container, status[container.unit], seconds) for container in pending)
+                )
             if pending:
                 time.sleep(POLL_INTERVAL)
 
@@ -288,21 +295,26 @@ def main() -> None:
             "cli": {"type": "str", "default": "podman"},
             "state": {"type": "str", "choices": ["started", "absent"], "default": "started"},
             "wait": {"type": "int", "default": 30},
-            "containers": {"type": "list", "elements": "dict", "required": True, "options": {
-                "name": {"type": "str", "required": True},
-                "unit": {"type": "str"},
-                "image": {"type": "str"},
-                "command": {"type": "list", "elements": "str", "default": []},
-                "user": {"type": "str"},
-                "privileged": {"type": "bool", "default": False},
-                "volumes": {"type": "list", "elements": "str", "default": []},
-                "environment": {"type": "dict", "default": {}},
-                "options": {"type": "list", "elements": "str", "default": []},
-                "config_digest": {"type": "str"},
-                "after": {"type": "list", "elements": "str", "default": []},
-                "stop_timeout": {"type": "int", "default": 30},
-                "restart": {"type": "str", "choices": ["always", "on-failure", "no"], "default": "always"},
-            }},
+            "containers": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "unit": {"type": "str"},
+                    "image": {"type": "str"},
+                    "command": {"type": "list", "elements": "str", "default": []},
+                    "user": {"type": "str"},
+                    "privileged": {"type": "bool", "default": False},
+                    "volumes": {"type": "list", "elements": "str", "default": []},
+                    "environment": {"type": "dict", "default": {}},
+                    "options": {"type": "list", "elements": "str", "default": []},
+                    "config_digest": {"type": "str"},
+                    "after": {"type": "list", "elements": "str", "default": []},
+                    "stop_timeout": {"type": "int", "default": 30},
+                    "restart": {"type": "str", "choices": ["always", "on-failure", "no"], "default": "always"},
+                },
+            },
         },
         supports_check_mode=True,
     )
