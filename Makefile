@@ -50,7 +50,8 @@ test-fast: start test-without-lab  ## Everything but the lab
 
 .PHONY: test-without-lab
 test-without-lab: venv-dev
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target integration lint sanity build unit
+	@echo "== two checks at a time; what each says follows when it ends"
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line --keep-going integration lint sanity build unit
 
 .PHONY: start
 start:
