@@ -495,9 +495,10 @@ def schema_errors(output: str) -> list[str]:
     """Return what ``crm_verify`` says against a configuration's form, without its copy of the configuration."""
     found = []
     for line in output.splitlines():
-        match = re.search(r"((?:element [\w-]+: )?Relax-NG validity error : .*|element .*: parser error.*)", line)
-        if match and match.group(1) not in found:
-            found.append(match.group(1).replace("Relax-NG validity error : ", ""))
+        match = re.search(r"(element [\w-]+: )?(?:Relax-NG validity error : |parser error : )(.*)", line)
+        message = "" if match is None else (match.group(1) or "") + match.group(2)
+        if message and message not in found:
+            found.append(message)
     if not found and "did not pass schema validation" in output:
         found.append("it did not pass schema validation")
     return found

@@ -13,7 +13,7 @@ import json
 import re
 import secrets
 import string
-from typing import Callable, Mapping
+from typing import Callable, Mapping, Sequence
 
 PASSWORD_LENGTH = 32
 HEX_LENGTH = 32
@@ -25,6 +25,9 @@ _LINE = re.compile(r"^(?P<name>[A-Za-z_][A-Za-z0-9_]*):[ ]+(?P<value>\S.*?)\s*$"
 # What YAML reads as a string without quotes, and cannot take for a number, a date or a truth value.
 _PLAIN = re.compile(r"^(?=.*[A-Za-z])[A-Za-z0-9][A-Za-z0-9_./+=-]*$")
 _NOT_STRINGS = re.compile(r"^(null|true|false|yes|no|on|off|y|n|[0-9][0-9_.]*e[+-]?[0-9]+|0[xob].*)$", re.IGNORECASE)
+
+
+HEADER = "---\n# Generated once. Whoever reads this file owns the deployment.\n"
 
 
 class SecretsError(Exception):
@@ -51,55 +54,59 @@ KINDS: Mapping[str, Callable[[], str]] = {"password": password, "fernet": fernet
 
 
 def check_wanted(wanted: Mapping[str, object]) -> None:
-    """Raise :class:`SecretsError` unless each name is one of a variable and each kind is known."""
+    """Raise :class:`SecretsError` unless there is a wish, each name is one of a variable and each kind is known."""
+    if not wanted:
+        raise SecretsError("no secret is wanted; name at least one")
     for name, kind in wanted.items():
         if not _NAME.match(name):
             raise SecretsError(f"{name!r} is no name of a variable: a letter or _ first, then letters, digits, _")
-        if kind not in KINDS:
+        if not isinstance(kind, str) or kind not in KINDS:
             raise SecretsError(f"secret {name}: there is no kind {kind!r}; there are {', '.join(sorted(KINDS))}")
 
 
-def load(text: str, path: str) -> dict[str, str]:
-    """Return the secrets in the text of a file. Raises :class:`SecretsError`, which names the line alone."""
-    found: dict[str, str] = {}
+def load(text: str, path: str) -> list[str]:
+    """Return the names of the secrets in the text of a file.
+
+    Raises :class:`SecretsError` for a file that was damaged: new secrets in it would hide the loss of those in use.
+    """
+    names: list[str] = []
     if text.startswith("$ANSIBLE_VAULT"):
         raise SecretsError(f"{path} is encrypted with ansible-vault; decrypt it, new secrets are written in the clear")
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip() or line.startswith("#") or line.strip() in ("---", "{}"):
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip() or line.startswith("#") or line.strip() == "---":
             continue
         match = _LINE.match(line)
-        value = _scalar(match.group("value")) if match else None
-        if match is None or value is None or match.group("name") in found:
+        if match is None or not _is_string(match.group("value")) or match.group("name") in names:
             raise SecretsError(
                 f'{path}, line {number}: not a line of the form name: "value" with a name of its own. The file is '
                 "damaged and was left as it is: repair it or, if nothing is deployed with its secrets, remove it"
             )
-        found[match.group("name")] = value
-    if not found and text.strip() not in ("", "---", "{}", "--- {}"):
-        raise SecretsError(f"{path} holds no secret but is not empty; repair it or remove it")
-    return found
+        names.append(match.group("name"))
+    if not names:
+        raise SecretsError(
+            f"{path} holds no secret and was left as it is: repair it or, if it never held one, remove it"
+        )
+    return names
 
 
-def _scalar(source: str) -> str | None:
-    """Return the string that a YAML scalar in one line stands for, ``None`` if it is something else."""
+def _is_string(source: str) -> bool:
+    """Return whether a YAML scalar in one line stands for a string that is not empty."""
     if source.startswith('"'):
         try:
             value = json.loads(source)
         except ValueError:
-            return None
-        return value if isinstance(value, str) and value else None
+            return False
+        return isinstance(value, str) and bool(value)
     if source.startswith("'"):
-        return source[1:-1].replace("''", "'") if re.match(r"^'(?:[^']|'')+'$", source) else None
-    return source if _PLAIN.match(source) and not _NOT_STRINGS.match(source) else None
+        return bool(re.match(r"^'(?:[^']|'')+'$", source))
+    return bool(_PLAIN.match(source)) and not _NOT_STRINGS.match(source)
 
 
-def dump(values: Mapping[str, str]) -> str:
-    """Return the text of the file; strings of JSON are strings of YAML."""
-    lines = [f"{name}: {json.dumps(value)}\n" for name, value in sorted(values.items())]
-    return "---\n# Generated once. Whoever reads this file owns the deployment.\n" + "".join(lines)
+def extend(text: str | None, names: Sequence[str], wanted: Mapping[str, str]) -> tuple[str, list[str]]:
+    """Return the text with a line for each wanted secret that is not among ``names``, and the names that are new.
 
-
-def add_missing(existing: Mapping[str, str], wanted: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """Return all secrets, new ones for the names that were missing, and these names."""
-    added = sorted(name for name in wanted if name not in existing)
-    return {**existing, **{name: KINDS[wanted[name]]() for name in added}}, added
+    What is there stays to the letter. ``None`` stands for no file.
+    """
+    added = sorted(name for name in wanted if name not in names)
+    head = HEADER if text is None else text if text.endswith("\n") else text + "\n"
+    return head + "".join(f'{name}: "{KINDS[wanted[name]]()}"\n' for name in added), added

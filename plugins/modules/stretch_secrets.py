@@ -10,10 +10,10 @@ short_description: Ensure a file of generated secrets
 version_added: 0.1.0
 author: The stretch.cluster developers (@stretch-cluster)
 description:
-  - Generates the secrets that a file does not hold yet. Values that are there are kept, whatever their kind, and none
-    is removed.
+  - Generates the secrets that a file does not hold yet. What it holds stays to the letter, whatever the kind, and
+    nothing is removed.
   - The file is a YAML mapping of names to strings, with mode V(0600) in a directory with mode V(0700). A file that
-    cannot be read as such is an error and stays as it is.
+    cannot be read as such, or is empty, is an error and stays as it is.
   - No value is returned or shown in the diff.
 attributes:
   check_mode:
@@ -61,9 +61,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.stretch.cluster.plugins.module_utils.atomic import write_file
 from ansible_collections.stretch.cluster.plugins.module_utils.stretch_secrets import (
     SecretsError,
-    add_missing,
     check_wanted,
-    dump,
+    extend,
     load,
 )
 
@@ -71,13 +70,13 @@ FILE_MODE = 0o600
 DIRECTORY_MODE = 0o700
 
 
-def read(path: str) -> str:
-    """Return the text of the file, nothing if there is none."""
+def read(path: str) -> str | None:
+    """Return the text of the file, ``None`` if there is none."""
     try:
-        with open(path, encoding="utf-8") as stream:
+        with open(path, encoding="utf-8", newline="") as stream:
             return stream.read()
     except FileNotFoundError:
-        return ""
+        return None
     except UnicodeDecodeError as error:
         raise SecretsError(f"{path} is no text; repair it or remove it") from error
 
@@ -103,25 +102,28 @@ def main() -> None:
         if not os.path.isabs(module.params["path"]):
             raise SecretsError(f"path must be absolute, not {module.params['path']}")
         check_wanted(module.params["secrets"])
-        existing = load(read(path), path)
-        values, added = add_missing(existing, module.params["secrets"])
-        write = bool(added) or not os.path.exists(path)
+        text = read(path)
+        names = [] if text is None else load(text, path)
+        new_text, added = extend(text, names, module.params["secrets"])
         wanted_modes = ((directory, DIRECTORY_MODE), (path, FILE_MODE))
         modes = [(one, mode) for one, mode in wanted_modes if mode_differs(one, mode)]
         if not module.check_mode:
             os.makedirs(directory, mode=DIRECTORY_MODE, exist_ok=True)
             for one, mode in modes:
                 os.chmod(one, mode)
-            if write:
-                write_file(path, dump(values).encode("utf-8"), module.atomic_move, FILE_MODE)
+            if added:
+                write_file(path, new_text.encode("utf-8"), module.atomic_move, FILE_MODE)
     except (SecretsError, OSError) as error:
         module.fail_json(msg=str(error))
-    before = "".join(f"{name}\n" for name in sorted(existing))
-    after = "".join(f"{name}\n" for name in sorted(values))
     module.exit_json(
-        changed=write or bool(modes),
+        changed=bool(added or modes),
         added=added,
-        diff={"before_header": path, "after_header": path, "before": before, "after": after},
+        diff={
+            "before_header": path,
+            "after_header": path,
+            "before": "".join(f"{name}\n" for name in sorted(names)),
+            "after": "".join(f"{name}\n" for name in sorted([*names, *added])),
+        },
     )
 
 
