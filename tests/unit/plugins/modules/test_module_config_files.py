@@ -119,8 +119,10 @@ def test_an_unknown_user(run: Any, tmp_path: Path) -> None:
 
 
 def test_contents_are_in_the_result_for_a_diff_only(run: Any, tmp_path: Path) -> None:
-    files = [{"path": str(tmp_path / "a"), "content": "geheim"}, {"path": str(tmp_path / "b"), "content": "plain"}]
-    files[0]["sensitive"] = True
+    files = [
+        {"path": str(tmp_path / "a"), "content": "geheim", "sensitive": True},
+        {"path": str(tmp_path / "b"), "content": "plain"},
+    ]
     assert run(check=True, files=files)["diff"] == []
     shown = run(check=True, show_diff=True, files=files)
     assert [one["after"] for one in shown["diff"]] == ["[sensitive] changed\n", "plain"]
