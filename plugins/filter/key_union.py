@@ -37,7 +37,6 @@ _value:
 from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
-
 from ansible_collections.stretch.cluster.plugins.module_utils import key_repository
 
 

@@ -31,7 +31,9 @@ def parse_grastate(text: str) -> Position:
     """
     fields = dict(re.findall(r"^(uuid|seqno):\s+(\S+)\s*$", text, re.MULTILINE))
     if set(fields) != {"uuid", "seqno"}:
-        raise MemberStateError("grastate.dat has no uuid or no seqno line: it is damaged. Restore it or the data directory.")
+        raise MemberStateError(
+            "grastate.dat has no uuid or no seqno line: it is damaged. Restore it or the data directory."
+        )
     return Position(fields["uuid"], int(fields["seqno"]))
 
 
@@ -48,7 +50,7 @@ def parse_recovered(log: str) -> Position:
 
 
 def parse_cluster_address(config: str) -> Tuple[str, ...]:
-    """Hosts in the ``wsrep_cluster_address`` of a configuration file, without ports, sorted; empty when there is none."""
+    """Hosts in the ``wsrep_cluster_address`` of a configuration file, without ports, sorted; empty without one."""
     found = re.findall(r"^\s*wsrep[_-]cluster[_-]address\s*=\s*gcomm://([^?\s]*)", config, re.MULTILINE)
     if not found:
         return ()

@@ -27,7 +27,9 @@ def check(repository: Mapping[int, str], where: str) -> None:
     :raises KeyRepositoryError: with ``where`` in its message, and never a key.
     """
     if not [index for index in repository if index != STAGED]:
-        raise KeyRepositoryError(f"{where} has no primary key. Run keystone-manage fernet_setup or credential_setup there.")
+        raise KeyRepositoryError(
+            f"{where} has no primary key. Run keystone-manage fernet_setup or credential_setup there."
+        )
     for index, key in repository.items():
         try:
             length = len(base64.urlsafe_b64decode(key))

@@ -76,7 +76,7 @@ def _capped(wanted: int, limit: int) -> int:
 
 
 def plan(host: Host, directory: str, namespace: str) -> Plan:
-    """The engine for ``host``, with its files in ``directory`` and, where needed, a mount namespace at ``namespace``."""
+    """The engine for ``host``, its files in ``directory`` and, where needed, a mount namespace at ``namespace``."""
     quirks = []
     limited = not host.capabilities & (1 << CAP_SYS_RESOURCE)
     private_cgroup = host.cgroup_fstype != "cgroup2"

@@ -71,8 +71,10 @@ def explain(stderr: str, suite: str) -> str:
     """One message for a failed build, from what mmdebstrap wrote."""
     missing = re.findall(r"E: Unable to locate package (\S+)", stderr)
     if missing:
-        return f"no such package in {suite}: {', '.join(sorted(set(missing)))}. Correct images_packages or images_suite."
-    if re.search(r"Could not resolve|Failed to fetch|Unable to connect|Connection (refused|timed out)|apt-get update", stderr):
+        names = ", ".join(sorted(set(missing)))
+        return f"no such package in {suite}: {names}. Correct images_packages or images_suite."
+    unreachable = r"Could not resolve|Failed to fetch|Unable to connect|Connection (refused|timed out)|apt-get update"
+    if re.search(unreachable, stderr):
         first = next((line for line in stderr.splitlines() if re.match(r"(W|E|Err)", line)), "")
         return (
             f"the Debian package mirror for {suite} cannot be reached ({first.strip()}). Check the host's network and "

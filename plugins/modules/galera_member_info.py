@@ -58,7 +58,8 @@ EXAMPLES = r"""
     socket: /var/lib/stretch-galera/mysql.sock
     datadir: /var/lib/stretch-galera
     config_file: /var/lib/config-data/puppet-generated/stretch_galera/etc/my.cnf.d/cluster.cnf
-    recover_command: [podman, run, --rm, -v, "/var/lib/stretch-galera:/var/lib/mysql", service, mariadbd, --wsrep-recover]
+    recover_command:
+      [podman, run, --rm, -v, "/var/lib/stretch-galera:/var/lib/mysql", service, mariadbd, --wsrep-recover]
   register: member
 """
 
@@ -123,7 +124,7 @@ def stopped_report(module: AnsibleModule) -> dict[str, Any]:
         return state.stopped_report(state.Position(state.NULL_UUID, -1))
     position = state.parse_grastate(grastate)
     if position.seqno < 0 and position.uuid != state.NULL_UUID:
-        rc, out, err = module.run_command(module.params["recover_command"])
+        _rc, out, err = module.run_command(module.params["recover_command"])
         position = state.parse_recovered(out + err)
     return state.stopped_report(position)
 
@@ -140,8 +141,8 @@ def load(module: AnsibleModule) -> dict[str, Any]:
         if time.monotonic() > deadline:
             seen = f"it reports {report}" if report else f"nothing answers on {socket}"
             raise state.MemberStateError(
-                f"the member did not become Synced in a Primary component of {size} within {module.params['timeout']} s: "
-                f"{seen}. Look at its log and at whether the members reach each other."
+                f"the member did not become Synced in a Primary component of {size} "
+                f"within {module.params['timeout']} s: {seen}. Look at its log and at whether the members reach each other."
             )
         time.sleep(1)
         report = running_report(socket)

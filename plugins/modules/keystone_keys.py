@@ -63,7 +63,6 @@ import tempfile
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.stretch.cluster.plugins.module_utils import key_repository
 from ansible_collections.stretch.cluster.plugins.module_utils.key_files import read_keys
 

@@ -45,7 +45,6 @@ repositories:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.stretch.cluster.plugins.module_utils.key_files import read_keys
 
 

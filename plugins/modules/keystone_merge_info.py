@@ -114,6 +114,17 @@ problems:
   type: list
   elements: str
   sample: []
+obstacles:
+  description: Conflicts and problems together, one line each. Empty where the merge can be done.
+  returned: always
+  type: list
+  elements: str
+  sample: []
+summary:
+  description: One line for people.
+  returned: always
+  type: str
+  sample: "66 rows of stack1 and stack2. role: 3 new, 3 became one"
 counts:
   description: Rows per table and stack. Tables without rows are left out.
   returned: always

@@ -69,7 +69,6 @@ import tempfile
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.stretch.cluster.plugins.module_utils import lab_engine as engine
 
 # umount -l where a nested mount is busy; /run/netns is shared so that network namespaces made
@@ -102,10 +101,10 @@ def load_host() -> engine.Host:
 def namespace_works(module: AnsibleModule, namespace: str) -> bool:
     if not os.path.exists(namespace):
         return False
-    rc, out, err = module.run_command(
+    rc, out, _err = module.run_command(
         ["nsenter", "--mount=" + namespace, "stat", "--file-system", "--format=%T", "/sys/fs/cgroup"]
     )
-    return rc == 0 and out.strip() == "cgroup2fs"
+    return bool(rc == 0 and out.strip() == "cgroup2fs")
 
 
 def run(module: AnsibleModule, argv: list[str], what: str) -> None:

@@ -382,6 +382,8 @@ class Merge:
                 for conflict in planned.conflicts
             ],
             "problems": list(self.problems),
+            "obstacles": self.obstacles(),
+            "summary": self.summary(),
             "counts": {}
             if planned is None
             else {
@@ -393,6 +395,19 @@ class Merge:
                 if any(count.rows for count in stacks.values())
             },
         }
+
+    def summary(self) -> str:
+        """One line for people."""
+        if self.planned is None:
+            return "Nothing to do: {}".format(
+                ", ".join(f"{merged.name} was merged at {merged.merged_at}" for merged in self.merged.values())
+            )
+        kinds = ", ".join(
+            f"{kind}: {found['created']} new, {found['became_one']} became one"
+            for kind, found in _summary(self.planned).items()
+        )
+        sources = " and ".join(source.login.name for source in self.sources)
+        return f"{self.planned.rows} rows of {sources}. {kinds}"
 
     def diff(self) -> dict[str, str]:
         """What changes, by kind and name."""

@@ -23,6 +23,8 @@ from testinfra.host import Host
 
 REQUEST_TIMEOUT = 30
 """Seconds that one request may take."""
+MESSAGE_LINES = 12
+"""Lines that are shown of why a check failed."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,10 @@ class Description:
             raw,
             {stack["name"]: stack for stack in raw["stacks"]},
             {item["name"]: Controller(**item) for item in raw["controllers"]},
-            tuple(Tenant(**{**item, "roles": tuple(item.get("roles", ()))}) for item in raw["tenants"]),
+            tuple(
+                Tenant(**{"domain": "Default", **item, "roles": tuple(item.get("roles", ()))})
+                for item in raw["tenants"]
+            ),
         )
 
 
@@ -111,6 +116,16 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the description."""
     with open(config.getoption("--description"), encoding="utf-8") as file:
         config.stash[DESCRIPTION] = Description.of(json.load(file))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say of each check that failed what was wrong, and leave out how it was found."""
+    for report in terminalreporter.getreports("failed") + terminalreporter.getreports("error"):
+        crash = getattr(report.longrepr, "reprcrash", None)
+        message = crash.message if crash else str(report.longrepr)
+        terminalreporter.write_line(f"FAILED {report.nodeid.split('::')[-1]}")
+        for line in message.splitlines()[:MESSAGE_LINES]:
+            terminalreporter.write_line(f"    {line}")
 
 
 DESCRIPTION: pytest.StashKey[Description] = pytest.StashKey()

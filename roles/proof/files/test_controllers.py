@@ -18,19 +18,27 @@ Hosts = dict[str, Host]
 REPOSITORIES = ("fernet-keys", "credential-keys")
 
 
+def output(host: Host, command: list[str]) -> str:
+    """What the command prints on the host; it has to succeed."""
+    done = host.run(shlex.join(command))
+    if done.failed:
+        pytest.fail(f"on {host.backend.get_pytest_id()}: {command} ended with {done.rc}: {done.stderr}", pytrace=False)
+    return str(done.stdout)
+
+
 @functools.lru_cache(maxsize=None)
 def sql(host: Host, command: tuple[str, ...], query: str) -> dict[str, str]:
     """Ask the member to which `command` leads, as its root, who needs no password; rows of two columns."""
     client = 'exec "$(command -v mariadb || command -v mysql)" --batch --skip-column-names --execute "$0"'
-    output = host.check_output(shlex.join([*command, "sh", "-c", client, query]))
-    return dict(line.split("\t") for line in output.splitlines())
+    lines = output(host, [*command, "sh", "-c", client, query]).splitlines()
+    return dict(line.split("\t") for line in lines)
 
 
 @functools.lru_cache(maxsize=None)
 def keys(host: Host, command: tuple[str, ...], directory: str) -> dict[str, tuple[str, str]]:
     """The keys of a repository where `command` leads: SHA-256 and mode of each by its name."""
     script = 'cd "$0" && for key in [0-9]*; do sha256sum "$key" | cut -c 1-64; stat -c "%n %a" "$key"; done'
-    words = host.check_output(shlex.join([*command, "sh", "-c", script, directory])).split()
+    words = output(host, [*command, "sh", "-c", script, directory]).split()
     return {name: (digest, mode) for digest, name, mode in zip(words[::3], words[1::3], words[2::3])}
 
 
