@@ -3,7 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the checks of the proof share: the description of the stacks and a session with each Keystone."""
 
-# ruff: noqa: S101 (assert is how pytest asserts)
 from __future__ import annotations
 
 import json

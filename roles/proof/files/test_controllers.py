@@ -3,7 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The stretched Galera and the keys on every controller: asked of the machines themselves."""
 
-# ruff: noqa: S101 (assert is how pytest asserts)
 from __future__ import annotations
 
 import functools

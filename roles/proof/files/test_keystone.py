@@ -3,7 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Several regions, one identity: asked of the Keystones over their API."""
 
-# ruff: noqa: S101, PLR2004 (assert is how pytest asserts, and what is expected is what it is)
 from __future__ import annotations
 
 import uuid
