@@ -78,7 +78,8 @@ def keystone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keystone]:
     if not VENV.exists():
         subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
     if not (VENV / "bin/keystone-manage").exists():
-        subprocess.run([VENV / "bin/pip", "install", "--quiet", "keystone", "PyMySQL"], check=True)
+        wanted = ROOT / "tests/integration/requirements-keystone.txt"
+        subprocess.run([VENV / "bin/pip", "install", "--quiet", "--requirement", wanted], check=True)
     directory = tmp_path_factory.mktemp("keystone")
     config = directory / "keystone.conf"
     config.write_text(CONFIG.format(directory=directory))
