@@ -37,7 +37,7 @@ class SecretsError(Exception):
 def password() -> str:
     """Return letters and digits, which need no quoting anywhere."""
     alphabet = string.ascii_letters + string.digits
-    return "".join(secrets.choice(alphabet) for _ in range(PASSWORD_LENGTH))
+    return "".join(secrets.choice(alphabet) for _each in range(PASSWORD_LENGTH))
 
 
 def fernet() -> str:

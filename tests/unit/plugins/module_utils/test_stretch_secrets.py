@@ -29,7 +29,7 @@ def test_kinds() -> None:
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_no_secret_twice(kind: str) -> None:
-    assert len({KINDS[kind]() for _ in range(50)}) == 50
+    assert len({KINDS[kind]() for _each in range(50)}) == 50
 
 
 def test_what_is_there_stays_to_the_letter() -> None:
