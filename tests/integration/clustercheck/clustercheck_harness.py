@@ -102,7 +102,7 @@ class Member:
         if grastate.exists():
             grastate.write_text(grastate.read_text().replace("safe_to_bootstrap: 0", "safe_to_bootstrap: 1"))
         self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in range(300):
+        for _attempt in range(300):
             with contextlib.suppress(pymysql.err.Error):
                 if self.sql("SHOW STATUS LIKE 'wsrep_local_state_comment'")[0][1] == "Synced":
                     return

@@ -58,7 +58,7 @@ def test_requests_open_no_connections(start_service: Start, member: Member) -> N
     service = start_service()
     service.until(200)
     before = member.connections()
-    for _ in range(200):
+    for _attempt in range(200):
         assert service.ask()[0] == 200
     time.sleep(2 * LIMIT)
     assert member.connections() == before + 1, "the one that counts"
@@ -172,7 +172,7 @@ def test_the_log_has_a_line_per_change_only(start_service: Start, member: Member
     service.until(200)
     member.sql("SET GLOBAL read_only = ON")
     service.until(503)
-    for _ in range(50):
+    for _attempt in range(50):
         service.ask()
     member.sql("SET GLOBAL read_only = OFF")
     service.until(200)

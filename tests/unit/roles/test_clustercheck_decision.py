@@ -126,7 +126,7 @@ def test_an_answer_expires_and_a_later_one_counts(loop: asyncio.AbstractEventLoo
         loop.run_until_complete(asyncio.sleep(seconds))
 
     assert status() == "503"
-    for _ in range(4):
+    for _round in range(4):
         service.tell(clustercheck.Observation(loop.time(), HEALTHY, "", False))
         assert status() == "200"
         let_pass(0.1)

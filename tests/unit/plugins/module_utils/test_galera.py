@@ -114,7 +114,7 @@ def test_the_address_does_not_depend_on_the_order() -> None:
         {"name": member.name, "address": member.address}
         for member in members(expanded("stack2,stack10,stack1", controller=1))
     ]
-    for _ in range(5):
+    for _round in range(5):
         random.shuffle(cluster)
         assert cluster_address(cluster, 4577) == "gcomm://10.9.20.11:4577,10.0.20.11:4577,10.1.20.11:4577"
 

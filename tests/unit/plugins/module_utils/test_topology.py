@@ -190,7 +190,7 @@ FILES: list[tuple[Change, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("change", "expected"), FILES, ids=[text for _, text in FILES])
+@pytest.mark.parametrize(("change", "expected"), FILES, ids=[text for _change, text in FILES])
 def test_bad_file(change: Change, expected: str) -> None:
     assert problems(changed(change)) == (expected,)
 
@@ -307,7 +307,7 @@ def test_host_overlaps() -> None:
 
 
 class _Indented(yaml.SafeDumper):
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
         super().increase_indent(flow, indentless=False)
 
 

@@ -80,8 +80,8 @@ def journeys(found: Lab) -> Iterator[tuple[Node, Node, str, str]]:
 @pytest.mark.parametrize("stacks", SELECTIONS)
 def test_what_crosses_sites_crosses_the_gateway_of_each(stacks: str) -> None:
     found = lab(stacks)
-    for source, target, _, address in journeys(found):
-        nodes, _, _ = found.way(source.name, address)
+    for source, target, _network, address in journeys(found):
+        nodes, _networks, _sender = found.way(source.name, address)
         underclouds = [name for name in nodes if found.nodes[name].role == "undercloud"]
         if source.stack == target.stack:
             assert nodes == [source.name, target.name]
@@ -97,7 +97,7 @@ def test_an_answer_takes_the_same_way_back(stacks: str) -> None:
     found = lab(stacks)
     for source, target, kind, address in journeys(found):
         nodes, networks, sender = found.way(source.name, address)
-        back_nodes, back_networks, _ = found.way(target.name, sender)
+        back_nodes, back_networks, _sender = found.way(target.name, sender)
         assert back_nodes == nodes[::-1]
         sent_on = next(kind for kind, own in source.addresses.items() if own == sender)
         if (sent_on, kind) != ("stretch", "provisioning") or target.role == "undercloud":
@@ -115,5 +115,5 @@ def test_galera_talks_from_the_address_by_which_it_is_known(stacks: str) -> None
 @pytest.mark.parametrize("stacks", SELECTIONS)
 def test_more_nodes_reach_each_other_as_well(stacks: str) -> None:
     found = lab(stacks, undercloud=2, controller=1, compute=2, arbiter=2)
-    for source, _, _, address in journeys(found):
+    for source, _target, _network, address in journeys(found):
         found.way(source.name, address)
