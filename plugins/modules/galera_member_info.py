@@ -142,7 +142,8 @@ def load(module: AnsibleModule) -> dict[str, Any]:
             seen = f"it reports {report}" if report else f"nothing answers on {socket}"
             raise state.MemberStateError(
                 f"the member did not become Synced in a Primary component of {size} "
-                f"within {module.params['timeout']} s: {seen}. Look at its log and at whether the members reach each other."
+                f"within {module.params['timeout']} s: {seen}. "
+                "Look at its log and at whether the members reach each other."
             )
         time.sleep(1)
         report = running_report(socket)

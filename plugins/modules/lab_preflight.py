@@ -60,7 +60,6 @@ import os
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.stretch.cluster.plugins.module_utils import lab_preflight as preflight
 from ansible_collections.stretch.cluster.plugins.module_utils.topology import TopologyError
 
