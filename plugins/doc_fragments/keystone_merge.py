@@ -12,14 +12,14 @@ class ModuleDocFragment:
 
     DOCUMENTATION = r"""
 notes:
-  - Whatever exists in one Keystone only keeps its id. Two things become one where they have the same id, or where they
-    are built in and have the same name. The first source's row remains, with its password for a user, and every reference
-    of the others follows.
-  - Built in are the default domain (id C(default)) and the row that is the parent of all domains, regions by id, roles by
-    name and domain, services by type and name, the projects of O(builtin_projects) in the default domain, and service
-    users. A service user is a user of the default domain that has a role on the project C(service) or C(services) in both
-    Keystones, or is named in O(builtin_users). Implied roles, tags, memberships and assignments of what became one are
-    united.
+  - Whatever exists in one Keystone only keeps its id. Two things become one where they have the same id, or where
+    they are built in and have the same name. The first source's row remains, with its password for a user, and every
+    reference of the others follows.
+  - Built in are the default domain (id C(default)) and the row that is the parent of all domains, regions by id, roles
+    by name and domain, services by type and name, the projects of O(builtin_projects) in the default domain, and
+    service users. A service user is a user of the default domain that has a role on the project C(service) or
+    C(services) in both Keystones, or is named in O(builtin_users). Implied roles, tags, memberships and assignments of
+    what became one are united.
   - Any other name that two Keystones use for different things is a conflict, and all of them are listed at once. Names
     are compared as the collation of the database's columns compares them, so C(Admin) and C(admin) are equal.
   - All sources and the target must have one schema version.

@@ -14,10 +14,10 @@ author: The stretch.cluster developers (@stretch-cluster)
 description:
   - Brings users with their passwords, projects, roles, assignments, groups, domains, the catalog and all else that the
     databases of several Keystones hold into one database.
-  - Everything is planned and checked before anything is written. It is written in one transaction, and verified in it, row
-    counts and every reference, before it is committed. Whatever goes wrong, the target is as it was.
-  - The target's schema must be there, made by C(keystone-manage db_sync). The target must hold nothing else, or what was
-    merged before. What it holds then comes before all sources.
+  - Everything is planned and checked before anything is written. It is written in one transaction, and verified in it,
+    row counts and every reference, before it is committed. Whatever goes wrong, the target is as it was.
+  - The target's schema must be there, made by C(keystone-manage db_sync). The target must hold nothing else, or what
+    was merged before. What it holds then comes before all sources.
   - A second run with the same sources changes nothing. A further source is merged into what is there.
 extends_documentation_fragment:
   - stretch.cluster.keystone_merge
@@ -165,7 +165,7 @@ def main() -> None:
             except MergeError as error:
                 module.fail_json(msg=str(error), **{**merge.result(), "changed": False})
             result = merge.result()
-            if module._diff:
+            if module._diff:  # noqa: SLF001 - it has no public name
                 result["diff"] = merge.diff()
             module.exit_json(**result)
     except MergeError as error:

@@ -62,7 +62,7 @@ class Login:
         return f"{self.database} at {server}"
 
 
-class Unreachable(MergeError):
+class UnreachableError(MergeError):
     """The database is not there, or the login does not get to it."""
 
 
@@ -76,22 +76,24 @@ def clear_errors(login: Login) -> Iterator[None]:
         detail = error.args[1] if len(error.args) > 1 else str(error)
         where = f"{login.name} ({login.address})"
         if code in _NO_SERVER:
-            raise Unreachable(
+            raise UnreachableError(
                 f"{where}: no server answers: {detail}. Check login_host, login_port or login_unix_socket, and "
                 "that the server runs"
             ) from error
         if code in _NO_DATABASE:
-            raise Unreachable(f"{where}: {detail}. Check the option database") from error
+            raise UnreachableError(f"{where}: {detail}. Check the option database") from error
         if code in _ACCESS_DENIED:
-            raise Unreachable(
+            raise UnreachableError(
                 f"{where}: the server refuses this login: {detail}. A source needs SELECT on its database; the "
                 "target all rights on its own and on the one that keeps the state"
             ) from error
-        if code in _LOST:
+        if code in _LOST or isinstance(error, pymysql.err.InterfaceError):
             raise MergeError(
                 f"{where}: the connection was lost: {detail}. What was not committed is rolled back; run it again"
             ) from error
         raise MergeError(f"{where}: {detail} (error {code}). What was not committed is rolled back") from error
+    except OSError as error:
+        raise MergeError(f"{login.name} ({login.address}): {error}. Check ca_cert and the network") from error
 
 
 def quote(name: str) -> str:
@@ -244,8 +246,8 @@ class Database:
         tables = [
             row[0]
             for row in self.query(
-                "SELECT table_name FROM information_schema.tables WHERE table_schema = %s AND table_type = 'BASE TABLE' "
-                "AND engine <> 'InnoDB'",
+                "SELECT table_name FROM information_schema.tables WHERE table_schema = %s "
+                "AND table_type = 'BASE TABLE' AND engine <> 'InnoDB'",
                 (self.login.database,),
             )
         ]

@@ -41,6 +41,7 @@ from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.sch
     TABLES,
     VERSION_TABLES,
     Key,
+    Ref,
     Rule,
     Table,
 )
@@ -220,7 +221,7 @@ def translator(
         for swapped in [_swapper({old: new for to in text.to for old, new in ledger.changed.get(to, {}).items()})]
         if swapped is not None
     ]
-    skipped = ledger.skipped.get(table.name) or frozenset()
+    skipped = frozenset(ledger.skipped.get(table.name, ()))
     identity = [place[column] for column in table.identity]
     owner = None if table.part_of is None else place[table.part_of]
     absorbed: Any = frozenset()
@@ -271,6 +272,25 @@ class _Holder:
     new: Any
     shown: str
     digest: bytes
+
+
+@dataclass(frozen=True)
+class _Scan:
+    """One table of one population while it is planned: where its columns are among those that are read."""
+
+    table: Table
+    number: int
+    ledger: Ledger
+    needed: tuple[str, ...]
+    place: Mapping[str, int]
+    own: int | None
+    auto: int | None
+    identity: tuple[int, ...]
+    keys: tuple[Key, ...]
+    guards: tuple[tuple[int, int | None, Ref], ...]
+    names: Mapping[Any, Sequence[tuple[str, str]]]
+    missing: list[tuple[str, str, Any]]
+    translate: Translate
 
 
 class _Planner:
@@ -361,8 +381,8 @@ class _Planner:
 
     def _table(self, table: Table) -> None:
         holders: dict[Hashable, _Holder] = {}
-        world = self.world.setdefault(table.name, set())
-        shared = self.shared.setdefault(table.name, set())
+        self.world[table.name] = set()
+        self.shared[table.name] = set()
         top = 0
         for number, (name, reader) in enumerate(self.readers):
             columns = reader.tables().get(table.name, ())
@@ -372,11 +392,12 @@ class _Planner:
             if table.auto in columns:
                 ledger.offsets[table.name] = top
             count = Count()
-            top = max(top, self._rows(table, number, columns, holders, world, shared, count))
+            top = max(top, self._rows(table, number, columns, holders, count))
             ledger.folded.pop(table.name, None)
             if top > INT_MAX:
                 self.problems.append(
-                    f"{name}: the numbers of table {table.name} would pass {INT_MAX}, the largest its column {table.auto} can hold"
+                    f"{name}: the numbers of table {table.name} would pass {INT_MAX}, "
+                    f"the largest that its column {table.auto} can hold"
                 )
             self.totals[table.name] += count.carried
             if number >= self.first_source:
@@ -393,101 +414,129 @@ class _Planner:
         return tuple(column for column in columns if column in wanted)
 
     def _rows(
-        self,
-        table: Table,
-        number: int,
-        columns: Sequence[str],
-        holders: dict[Hashable, _Holder],
-        world: set[Any],
-        shared: set[Any],
-        count: Count,
+        self, table: Table, number: int, columns: Sequence[str], holders: dict[Hashable, _Holder], count: Count
     ) -> int:
         """Plan the rows of one population; gives the largest auto-increment value it needs."""
-        ledger = self.ledgers[number]
-        needed = self._needed(table, columns)
-        place = {column: at for at, column in enumerate(needed)}
-        own = place.get(table.id) if table.id is not None else None
-        auto = place.get(table.auto) if table.auto is not None else None
-        identity = [place[column] for column in table.identity]
-        keys = [key for key in table.keys if all(column in place for column in key.columns)]
-        guards = [[place[ref.column] for ref in table.refs if ref.column in key.columns] for key in keys]
-        guarded = table.rule is Rule.UNION and len(keys) == 1
-        kinds = {
-            place[ref.column]: [
-                (other, self.shared.get(other.to, set())) for other in table.refs if other.column == ref.column
-            ]
-            for ref in table.refs
-            if ref.column in place
-        }
-        names = self._names(table, number)
-        missing: list[tuple[str, str, Any]] = []
-        translate = translator(table, needed, ledger, self.fold, lambda *found: missing.append(found))
-        present = ledger.present.setdefault(table.name, set())
-        changed = ledger.changed.setdefault(table.name, {})
-        absorbed = ledger.absorbed.setdefault(table.name, set())
-        skipped = ledger.skipped.setdefault(table.name, set())
-        noteworthy = table.rule is Rule.NAMED
+        scan = self._scan(table, number, columns)
+        present = scan.ledger.present.setdefault(table.name, set())
+        absorbed = scan.ledger.absorbed.setdefault(table.name, set())
+        own = scan.own
         top = 0
-        for row in self._ordered(table, number, needed, place):
+        for row in self._ordered(scan):
             count.rows += 1
-            old = row[own] if own is not None else None
             if own is not None:
-                present.add(old)
-            missing.clear()
-            new = translate(row)
+                present.add(row[own])
+            scan.missing.clear()
+            new = scan.translate(row)
             if new is None:
                 # Part of something that became one.
                 count.became_one += 1
                 if own is not None:
-                    absorbed.add(old)
+                    absorbed.add(row[own])
                 continue
-            found: list[tuple[Hashable, Key]] = []
-            if not (
-                guarded
-                and guards[0]
-                and any(new[at] is not None and not self._is_shared(row, new[at], place, kinds[at]) for at in guards[0])
-            ):
-                found = [(self._key(table, at, key, new, place), key) for at, key in enumerate(keys)]
-            found.extend((("name", new_domain, self.fold(name)), _NAME) for new_domain, name in names.get(old, ()))
-            if own is not None and table.rule is Rule.NAMED:
-                found.append((("id", old), _ID))
-            hit = self._meet(table, number, row, new, place, found, holders, names)
-            if hit is not None:
+            found = self._found(scan, row, new)
+            hit = self._meet(scan, row, new, found, holders)
+            if hit is None:
+                count.carried += 1
+                self._keep(scan, row, new, found, holders)
+                if scan.auto is not None:
+                    top = max(top, new[scan.auto])
+            else:
                 count.became_one += 1
-                skipped.add(tuple([row[at] for at in identity]))
-                if own is not None:
-                    absorbed.add(old)
-                    shared.add(hit.new)
-                    if hit.new != new[own]:
-                        changed[old] = hit.new
-                if noteworthy and old != ROOT_DOMAIN:
-                    label = self._label(table, row, place, names)
-                    self.became_one.setdefault(label[0], []).append(self._title(number, label))
-                continue
-            count.carried += 1
-            for column, to, value in missing:
-                self.unresolved[number][(table.name, column, to, value)] += 1
-            kept = new[own] if own is not None else None
-            holder = _Holder(number, old, kept, self._shown(table, row, place), self._digest(table, new, place))
-            for key_value, _key in found:
-                if key_value is not None:
-                    holders.setdefault(key_value, holder)
-            if own is not None:
-                world.add(kept)
-            if auto is not None:
-                top = max(top, new[auto])
-            if noteworthy and number >= self.first_source and old != ROOT_DOMAIN:
-                label = self._label(table, row, place, names)
-                self.created.setdefault(label[0], []).append(self._title(number, label))
+                self._absorb(scan, row, new, hit)
         return top
 
-    def _ordered(self, table: Table, number: int, needed: Sequence[str], place: Mapping[str, int]) -> Iterable[Row]:
-        rows = self.readers[number][1].rows(table.name, needed)
+    def _scan(self, table: Table, number: int, columns: Sequence[str]) -> _Scan:
+        needed = self._needed(table, columns)
+        place = {column: at for at, column in enumerate(needed)}
+        keys = [key for key in table.keys if all(column in place for column in key.columns)]
+        missing: list[tuple[str, str, Any]] = []
+        guarded = table.rule is Rule.UNION and len(keys) == 1
+        ledger = self.ledgers[number]
+        return _Scan(
+            table=table,
+            number=number,
+            ledger=ledger,
+            needed=needed,
+            place=place,
+            own=place.get(table.id) if table.id is not None else None,
+            auto=place.get(table.auto) if table.auto is not None else None,
+            identity=tuple(place[column] for column in table.identity),
+            keys=tuple(keys),
+            guards=tuple(
+                (place[ref.column], None if ref.when is None else place[ref.when[0]], ref)
+                for ref in table.refs
+                if guarded and ref.column in keys[0].columns
+            ),
+            names=self._names(table, number),
+            missing=missing,
+            translate=translator(table, needed, ledger, self.fold, lambda *lost: missing.append(lost)),
+        )
+
+    def _found(self, scan: _Scan, row: Row, new: Row) -> list[tuple[Hashable, Key]]:
+        """The keys by which a row can meet another."""
+        found: list[tuple[Hashable, Key]] = []
+        if self._can_meet(scan, row, new):
+            found = [(self._key(scan, at, key, new), key) for at, key in enumerate(scan.keys)]
+        if scan.own is not None:
+            old = row[scan.own]
+            found.extend((("name", domain, self.fold(name)), _NAME) for domain, name in scan.names.get(old, ()))
+            if scan.table.rule is Rule.NAMED:
+                found.append((("id", old), _ID))
+        return [(value, key) for value, key in found if value is not None]
+
+    def _can_meet(self, scan: _Scan, row: Row, new: Row) -> bool:
+        """Whether several populations have all that a link leads to (or it leads nowhere, so that none can tell)."""
+        for at, when, ref in scan.guards:
+            value = new[at]
+            if value is None or (when is not None and ref.when is not None and row[when] not in ref.when[1]):
+                continue
+            if value not in self.shared[ref.to] and value in self.world[ref.to]:
+                return False
+        return True
+
+    def _keep(
+        self, scan: _Scan, row: Row, new: Row, found: Sequence[tuple[Hashable, Key]], holders: dict[Hashable, _Holder]
+    ) -> None:
+        """Note a row that is carried."""
+        table, own = scan.table, scan.own
+        for column, to, value in scan.missing:
+            self.unresolved[scan.number][(table.name, column, to, value)] += 1
+        old, kept = (None, None) if own is None else (row[own], new[own])
+        if found:
+            holder = _Holder(scan.number, old, kept, self._shown(scan, row), self._digest(scan, new))
+            for value, _key in found:
+                holders.setdefault(value, holder)
+        if own is not None:
+            self.world[table.name].add(kept)
+        if scan.number >= self.first_source:
+            self._tell(scan, row, self.created)
+
+    def _absorb(self, scan: _Scan, row: Row, new: Row, hit: _Holder) -> None:
+        """Note a row that became one with an earlier one."""
+        name, own = scan.table.name, scan.own
+        scan.ledger.skipped.setdefault(name, set()).add(tuple([row[at] for at in scan.identity]))
+        if own is not None:
+            scan.ledger.absorbed[name].add(row[own])
+            self.shared[name].add(hit.new)
+            if hit.new != new[own]:
+                scan.ledger.changed[name][row[own]] = hit.new
+        self._tell(scan, row, self.became_one)
+
+    def _tell(self, scan: _Scan, row: Row, kinds: dict[str, list[str]]) -> None:
+        """Note a name for people."""
+        if scan.table.rule is Rule.NAMED and scan.own is not None and row[scan.own] != ROOT_DOMAIN:
+            label = self._label(scan, row)
+            kinds.setdefault(label[0], []).append(self._title(scan.number, label))
+
+    def _ordered(self, scan: _Scan) -> Iterable[Row]:
+        table, place = scan.table, scan.place
+        rows = self.readers[scan.number][1].rows(table.name, scan.needed)
         if table.first is None or table.first not in place:
             return rows
         at = place[table.first]
         ordered = sorted(rows, key=lambda row: not row[at])
-        self.domain_names[number] = {row[place["id"]]: row[place["name"]] for row in ordered if row[at]}
+        self.domain_names[scan.number] = {row[place["id"]]: row[place["name"]] for row in ordered if row[at]}
         return ordered
 
     def _names(self, table: Table, number: int) -> dict[Any, list[tuple[str, str]]]:
@@ -501,109 +550,89 @@ class _Planner:
                     names.setdefault(id_, []).append((domain(domain_id)[0], name))
         return names
 
-    def _is_shared(self, row: Row, new: Any, place: Mapping[str, int], refs: Sequence[tuple[Any, set[Any]]]) -> bool:
-        """Whether several populations have what a reference leads to (or it leads nowhere, so that none can tell)."""
-        for ref, shared in refs:
-            if ref.when is None or row[place[ref.when[0]]] in ref.when[1]:
-                return new in shared or new not in self.world[ref.to]
-        return True
-
-    def _key(self, table: Table, at: int, key: Key, new: Row, place: Mapping[str, int]) -> Hashable | None:
-        values = [new[place[column]] for column in key.columns]
+    def _key(self, scan: _Scan, at: int, key: Key, new: Row) -> Hashable | None:
+        values = [new[scan.place[column]] for column in key.columns]
         if None in values and not key.null_equal:
             return None
-        if table.name == "service":
+        if scan.table.name == "service":
             return (at, self.fold(values[0] or ""), service_name(values[1]))
         return (at, *(self.fold(value) if isinstance(value, str) else value for value in values))
 
-    def _digest(self, table: Table, new: Row, place: Mapping[str, int]) -> bytes:
+    def _digest(self, scan: _Scan, new: Row) -> bytes:
         """Equal for two rows of a table whose rows are compared whole, but for the columns that may differ."""
+        table = scan.table
         if table.rule is not Rule.SAME:
             return b""
-        told = [value for column, value in zip(place, new) if column != table.auto and column not in table.beside]
+        told = [value for column, value in zip(scan.needed, new) if column != table.auto and column not in table.beside]
         return hashlib.blake2b(repr(told).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
     def _meet(
-        self,
-        table: Table,
-        number: int,
-        row: Row,
-        new: Row,
-        place: Mapping[str, int],
-        found: Sequence[tuple[Hashable | None, Key]],
-        holders: Mapping[Hashable, _Holder],
-        names: Mapping[Any, Sequence[tuple[str, str]]],
+        self, scan: _Scan, row: Row, new: Row, found: Sequence[tuple[Hashable, Key]], holders: dict[Hashable, _Holder]
     ) -> _Holder | None:
         """The earlier row that this one becomes one with, or None; conflicts are noted."""
-        met = [(key, holders[value]) for value, key in found if value is not None and value in holders]
-        met = [(key, holder) for key, holder in met if holder.population != number or key.unique]
+        met = [(key, holders[value]) for value, key in found if value in holders]
+        met = [(key, holder) for key, holder in met if holder.population != scan.number or key.unique]
         if not met:
             return None
         holder = met[0][1]
-        by_name = any(key is not _ID for key, _holder in met)
-        by_id = any(key is _ID for key, _holder in met)
         agreed = all(other.new == holder.new for _key, other in met)
-        if agreed and holder.population != number:
-            if table.rule is Rule.UNION or table.rule is Rule.PART:
-                return holder
-            if table.rule is Rule.SAME and self._digest(table, new, place) == holder.digest:
-                return holder
-            if table.rule is Rule.NAMED:
-                old = row[place["id"]]
-                if by_id and (by_name or not (names.get(old) or table.keys) or old in (ROOT_DOMAIN, DEFAULT_DOMAIN)):
-                    return holder
-                if by_name and not by_id and self._is_builtin(table, number, row, new, place, holder, names):
-                    return holder
-        if number < self.first_source:
-            # What the merged database holds is not questioned.
-            return None
-        for other in {other.new: other for _key, other in met}.values():
-            self._conflict(table, number, row, place, other, names)
+        if agreed and holder.population != scan.number and self._is_one(scan, row, new, met):
+            return holder
+        # What the merged database holds already is not questioned.
+        if scan.number >= self.first_source:
+            for other in {other.shown: other for _key, other in met}.values():
+                self._conflict(scan, row, other)
         return None
 
-    def _is_builtin(
-        self,
-        table: Table,
-        number: int,
-        row: Row,
-        new: Row,
-        place: Mapping[str, int],
-        holder: _Holder,
-        names: Mapping[Any, Sequence[tuple[str, str]]],
-    ) -> bool:
-        if table.name in ("role", "service", "region"):
+    def _is_one(self, scan: _Scan, row: Row, new: Row, met: Sequence[tuple[Key, _Holder]]) -> bool:
+        """Whether a row and the earlier one that it meets are one thing."""
+        table, holder = scan.table, met[0][1]
+        if table.rule is Rule.SAME:
+            return self._digest(scan, new) == holder.digest
+        if table.rule is not Rule.NAMED:
             return True
-        if table.name == "project":
+        by_name = any(key is not _ID for key, _holder in met)
+        by_id = any(key is _ID for key, _holder in met)
+        old = row[scan.place["id"]]
+        if by_id:
+            nameless = not scan.keys and not scan.names.get(old)
+            return by_name or nameless or old in (ROOT_DOMAIN, DEFAULT_DOMAIN)
+        return self._is_builtin(scan, row, new, holder)
+
+    def _is_builtin(self, scan: _Scan, row: Row, new: Row, holder: _Holder) -> bool:
+        place = scan.place
+        if scan.table.name in ("role", "service", "region"):
+            return True
+        if scan.table.name == "project":
             return new[place["domain_id"]] == DEFAULT_DOMAIN and self._one_of(self.builtin.projects, row[place["name"]])
-        if table.name == "user":
+        if scan.table.name == "user":
             old = row[place["id"]]
-            if any(domain != DEFAULT_DOMAIN for domain, _name in names[old]):
+            names = scan.names[old]
+            if any(domain != DEFAULT_DOMAIN for domain, _name in names):
                 return False
-            service_user = old in self.service_users[number] and holder.old in self.service_users[holder.population]
-            return service_user or all(self._one_of(self.builtin.users, name) for _domain, name in names[old])
+            service_user = (
+                old in self.service_users[scan.number] and holder.old in self.service_users[holder.population]
+            )
+            return service_user or all(self._one_of(self.builtin.users, name) for _domain, name in names)
         return False
 
     def _one_of(self, names: Iterable[str], name: str) -> bool:
         return self.fold(name) in {self.fold(known) for known in names}
 
-    def _label(
-        self, table: Table, row: Row, place: Mapping[str, int], names: Mapping[Any, Sequence[tuple[str, str]]]
-    ) -> tuple[str, str | None, str]:
+    def _label(self, scan: _Scan, row: Row) -> tuple[str, str | None, str]:
         """(kind, id of its domain or None, name) of a row, for people; never a secret."""
-        if table.name == "project":
-            if row[place["is_domain"]]:
-                return "domain", None, row[place["name"]]
-            return "project", row[place["domain_id"]], row[place["name"]]
+        table, place = scan.table, scan.place
+        if table.name == "project" and row[place["is_domain"]]:
+            return "domain", None, row[place["name"]]
         if table.name == "user":
-            domain_id = row[place["domain_id"]]
-            known = names.get(row[place["id"]])
-            return "user", domain_id, known[0][1] if known else row[place["id"]]
+            known = scan.names.get(row[place["id"]])
+            return "user", row[place["domain_id"]], known[0][1] if known else row[place["id"]]
         if table.name == "service":
-            return "service", None, "{} ({})".format(service_name(row[place["extra"]]), row[place["type"]])
+            return "service", None, f"{service_name(row[place['extra']])} ({row[place['type']]})"
         if "name" in place:
             domain = row[place["domain_id"]] if "domain_id" in place else None
             return table.kind, None if domain in NOTHING else domain, row[place["name"]]
-        columns = [key.columns for key in table.keys][-1] if table.keys else table.identity
+        columns = table.keys[-1].columns if table.keys else table.identity
         return table.kind, None, "/".join(str(row[place[column]]) for column in columns)
 
     def _title(self, number: int, label: tuple[str, str | None, str]) -> str:
@@ -612,26 +641,19 @@ class _Planner:
         where = "" if domain is None or domain == DEFAULT_DOMAIN else f" in domain {known}"
         return f"{name}{where} ({self.ledgers[number].name})"
 
-    def _conflict(
-        self,
-        table: Table,
-        number: int,
-        row: Row,
-        place: Mapping[str, int],
-        holder: _Holder,
-        names: Mapping[Any, Sequence[tuple[str, str]]],
-    ) -> None:
-        kind, domain, name = self._label(table, row, place, names)
-        known = None if domain is None else self.domain_names[number].get(domain, domain)
-        entry = self.conflicts.setdefault((table.name, holder.population, holder.shown), (kind, known, name, {}))
+    def _conflict(self, scan: _Scan, row: Row, holder: _Holder) -> None:
+        kind, domain, name = self._label(scan, row)
+        known = None if domain is None else self.domain_names[scan.number].get(domain, domain)
+        entry = self.conflicts.setdefault((scan.table.name, holder.population, holder.shown), (kind, known, name, {}))
         entry[3][(self.ledgers[holder.population].name, holder.shown)] = None
-        entry[3][(self.ledgers[number].name, self._shown(table, row, place))] = None
+        entry[3][(scan.ledger.name, self._shown(scan, row))] = None
 
-    def _shown(self, table: Table, row: Row, place: Mapping[str, int]) -> str:
+    def _shown(self, scan: _Scan, row: Row) -> str:
         """What tells people one row from another."""
+        place = scan.place
         if "id" in place:
             return str(row[place["id"]])
-        return "/".join(str(row[place[column]]) for column in table.identity)
+        return "/".join(str(row[at]) for at in scan.identity)
 
     def _dangling(self) -> dict[tuple[str, str, str], int]:
         """References that lead nowhere in the merged database, by (table, column, table referred to)."""

@@ -7,13 +7,13 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
-from typing import Any, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Iterator, Mapping, Sequence
 
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.database import (
     Database,
     Login,
-    Unreachable,
+    UnreachableError,
     quote,
     weigher,
 )
@@ -54,7 +54,7 @@ class Request:
     sources: tuple[Login, ...]
     target: Login | None
     state_database: str = "stretch_merge"
-    builtin: Builtin = Builtin()
+    builtin: Builtin = field(default_factory=Builtin)
     batch_rows: int = BATCH_ROWS
 
 
@@ -74,7 +74,8 @@ def check_request(request: Request) -> None:
             raise MergeError(f"two sources have the region {region}: the regions of one cloud need ids of their own")
     if request.target is not None and request.target.database == request.state_database:
         raise MergeError(
-            f"state_database and the target's database are both {request.state_database}: the state needs one of its own"
+            f"state_database and the target's database are both {request.state_database}: "
+            "the state needs one of its own"
         )
 
 
@@ -118,7 +119,7 @@ class Merge:
             return None
         try:
             target = self._open(login)
-        except Unreachable as error:
+        except UnreachableError as error:
             if not self._read_only:
                 raise
             self.warnings.append(f"planned as for an empty target, because it cannot be read: {error}")
@@ -127,8 +128,8 @@ class Merge:
         if not target.tables():
             if not self._read_only:
                 raise MergeError(
-                    f"target ({login.address}): no Keystone schema is there yet; make it with `keystone-manage db_sync` "
-                    "of the Keystone that will use it"
+                    f"target ({login.address}): no Keystone schema is there yet; make it with "
+                    "`keystone-manage db_sync` of the Keystone that will use it"
                 )
             self.target_state = "absent"
             return None
@@ -176,7 +177,8 @@ class Merge:
                 # After the cutover the merged database is the truth: an old one is not even opened.
                 if done.address != login.address:
                     self.warnings.append(
-                        f"{login.name} was merged at {done.merged_at} from {done.address}; what is now at {login.address} is not read"
+                        f"{login.name} was merged at {done.merged_at} from {done.address}; "
+                        f"what is now at {login.address} is not read"
                     )
                 continue
             source = self._open(login)
@@ -299,42 +301,41 @@ class Merge:
                     target.write(statement, batch)
 
     def _verify(self, target: Database, planned: Plan) -> None:
-        wrong: list[str] = []
+        wrong = [*self._miscounted(target, planned), *self._misled(target, planned)]
+        if wrong:
+            raise MergeError(
+                f"the merged database is not as planned, so that everything is rolled back: {'; '.join(wrong)}"
+            )
+
+    @staticmethod
+    def _miscounted(target: Database, planned: Plan) -> Iterator[str]:
         for table in TABLES:
             if table.name in target.tables():
                 rows, wanted = target.count(table.name), planned.totals.get(table.name, 0)
                 if rows != wanted:
-                    wrong.append(f"table {table.name} has {rows} rows instead of {wanted}")
-        checked: dict[tuple[str, tuple[str, ...], str], None] = {}
+                    yield f"table {table.name} has {rows} rows instead of {wanted}"
+
+    def _misled(self, target: Database, planned: Plan) -> Iterator[str]:
+        """References that lead nowhere beside those that did so in a source."""
+        checked: set[tuple[str, tuple[str, ...], str]] = set()
         for table in TABLES:
-            by_column: dict[tuple[str, str], list[Ref]] = {}
             for ref in table.refs:
-                if not ref.loose and ref.column in target.tables().get(table.name, ()):
-                    by_column.setdefault((ref.column, ref.to), []).append(ref)
-            for (column, to), refs in by_column.items():
-                checked[(table.name, (column,), to)] = None
-                lost = self._dangling(target, table.name, (column,), to, (str(BY_NAME[to].id),), refs[0])
-                wanted = planned.dangling.get((table.name, column, to), 0)
+                if ref.loose or ref.column not in target.tables().get(table.name, ()):
+                    continue
+                checked.add((table.name, (ref.column,), ref.to))
+                lost = self._dangling(target, table.name, (ref.column,), ref.to, (str(BY_NAME[ref.to].id),), ref)
+                wanted = planned.dangling.get((table.name, ref.column, ref.to), 0)
                 if lost != wanted:
-                    wrong.append(
-                        f"{lost} rows of table {table.name} have a {column} that is nowhere, instead of {wanted}"
-                    )
+                    yield f"{lost} rows of table {table.name} have a {ref.column} that is nowhere, instead of {wanted}"
         for name, columns, to, to_columns in target.foreign_keys():
-            if (name, columns, to) not in checked:
-                lost = self._dangling(target, name, columns, to, to_columns, None)
-                known = sum(
-                    rows
-                    for (child, column, _to), rows in planned.dangling.items()
-                    if child == name and column in columns
-                )
-                if lost > known:
-                    wrong.append(
-                        "{} rows of table {} have a {} that is nowhere".format(lost, name, " and ".join(columns))
-                    )
-        if wrong:
-            raise MergeError(
-                "the merged database is not as planned, so that everything is rolled back: {}".format("; ".join(wrong))
+            if (name, columns, to) in checked:
+                continue
+            lost = self._dangling(target, name, columns, to, to_columns, None)
+            known = sum(
+                rows for (child, column, _to), rows in planned.dangling.items() if child == name and column in columns
             )
+            if lost > known:
+                yield f"{lost} rows of table {name} have a {' and '.join(columns)} that is nowhere"
 
     @staticmethod
     def _dangling(

@@ -95,7 +95,8 @@ class State:
                 self._target.query(f"CREATE DATABASE IF NOT EXISTS {quote(self._database)}")
             for name, columns in _TABLES.items():
                 self._target.query(
-                    f"CREATE TABLE IF NOT EXISTS {self._table(name)} ({columns}) ENGINE=InnoDB DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_bin"
+                    f"CREATE TABLE IF NOT EXISTS {self._table(name)} ({columns}) "
+                    "ENGINE=InnoDB DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_bin"
                 )
 
     def claim(self, sources: Iterable[tuple[str, object, str, str, int]]) -> None:

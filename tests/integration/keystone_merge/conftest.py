@@ -49,9 +49,7 @@ def schema(directory: Path, stretched: MariaDB) -> bytes:
 
 
 @pytest.fixture(scope="session")
-def stacks(
-    directory: Path, regions: MariaDB, schema: bytes
-) -> dict[str, tuple[Keystone, Population]]:
+def stacks(directory: Path, regions: MariaDB, schema: bytes) -> dict[str, tuple[Keystone, Population]]:
     """Make and fill a Keystone for each stack, in databases of the same names."""
     made = {}
     for stack, password in PASSWORDS.items():

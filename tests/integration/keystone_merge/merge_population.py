@@ -97,6 +97,10 @@ def populate(root: Api, stack: str, region: str, password: str) -> Population:
         "application_credential", f"/users/{alice}/application_credentials", name="ci", secret=f"{stack}-secret",
         roles=[{"id": roles["member"]}, {"id": auditor}], access_rules=[LEGACY_ACCESS], unrestricted=False,
     )  # fmt: skip
+    ids["plain app credential"] = own.make(
+        "application_credential", f"/users/{alice}/application_credentials", name="plain", secret=f"{stack}-secret",
+        roles=[{"id": auditor}], unrestricted=True,
+    )  # fmt: skip
     trust = own.do("POST", "/OS-TRUST/trusts", {"trust": {
         "trustor_user_id": alice, "trustee_user_id": local, "project_id": project, "impersonation": True,
         "roles": [{"id": auditor}], "expires_at": "2037-01-01T00:00:00.000000Z"}})  # fmt: skip
@@ -126,7 +130,7 @@ def populate(root: Api, stack: str, region: str, password: str) -> Population:
     api.do("PUT", f"/OS-FEDERATION/identity_providers/{idp}/protocols/mapped", {
         "protocol": {"mapping_id": f"{stack}-mapping"}})  # fmt: skip
     api.do("PUT", f"/OS-FEDERATION/service_providers/{stack}-sp", {"service_provider": {
-        "auth_url": "https://sp.example.com/auth", "sp_url": "https://sp.example.com/sp", "enabled": True}})  # fmt: skip
+        "auth_url": "https://sp.example.com/auth", "sp_url": "https://x.example.com/sp", "enabled": True}})  # fmt: skip
     api.make("user", name=f"{stack}-federated", domain_id=domain, federated=[
         {"idp_id": idp, "protocols": [{"protocol_id": "mapped", "unique_id": "someone"}]}])  # fmt: skip
     api.do("PUT", f"/domains/{domain}/config", {"config": {"ldap": {"url": "ldap://x", "password": stack}}})
