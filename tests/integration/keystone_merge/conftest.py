@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -51,15 +52,17 @@ def schema(directory: Path, stretched: MariaDB) -> bytes:
 @pytest.fixture(scope="session")
 def stacks(directory: Path, regions: MariaDB, schema: bytes) -> dict[str, tuple[Keystone, Population]]:
     """Make and fill a Keystone for each stack, in databases of the same names."""
-    made = {}
-    for stack, password in PASSWORDS.items():
+
+    def make(stack: str) -> tuple[Keystone, Population]:
         keystone = Keystone(directory / stack, regions, stack)
         keystone.configure()
         regions.load(stack, schema)
-        keystone.bootstrap(password, f"region_{stack}")
+        keystone.bootstrap(PASSWORDS[stack], f"region_{stack}")
         with keystone.running() as api:
-            made[stack] = (keystone, populate(api, stack, f"region_{stack}", password))
-    return made
+            return keystone, populate(api, stack, f"region_{stack}", PASSWORDS[stack])
+
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(PASSWORDS, pool.map(make, PASSWORDS)))
 
 
 @pytest.fixture(scope="session")

@@ -23,10 +23,13 @@ from pathlib import Path
 from typing import Any
 
 import pymysql
+import pymysql.cursors
 
 ROOT = Path(__file__).resolve().parents[3]
 VENV = Path(os.environ.get("STRETCH_KEYSTONE_VENV", ROOT / ".build/keystone-venv"))
 SECONDS = 60
+# urlopen reads the certificates of all authorities anew each time.
+OPENER = urllib.request.build_opener()
 
 SERVER = """
 import sys
@@ -112,6 +115,7 @@ class MariaDB:
                     shutil.which("mariadbd") or "/usr/sbin/mariadbd", "--no-defaults", f"--user={user()}",
                     f"--datadir={data}", f"--socket={self.socket}", f"--port={self.port}", "--bind-address=127.0.0.1",
                     "--innodb-buffer-pool-size=64M", "--innodb-flush-log-at-trx-commit=0",
+                    "--innodb-flush-method=nosync", "--skip-innodb-doublewrite", "--sync-frm=0",
                     "--character-set-server=utf8", "--collation-server=utf8_general_ci",
                 ],
                 stdout=log, stderr=log,
@@ -132,12 +136,18 @@ class MariaDB:
             time.sleep(0.1)
         raise RuntimeError((self.directory / "log").read_text())
 
-    def query(self, statement: str, values: Any = (), database: str | None = None) -> list[tuple[Any, ...]]:
-        """Run one statement as root."""
+    @contextlib.contextmanager
+    def cursor(self, database: str | None = None) -> Iterator[pymysql.cursors.Cursor]:
+        """Log in as root."""
         connection = pymysql.connect(
             unix_socket=self.socket, user=user(), database=database, charset="utf8mb4", autocommit=True
         )
         with contextlib.closing(connection), connection.cursor() as cursor:
+            yield cursor
+
+    def query(self, statement: str, values: Any = (), database: str | None = None) -> list[tuple[Any, ...]]:
+        """Run one statement as root."""
+        with self.cursor(database) as cursor:
             cursor.execute(statement, values or None)
             return list(cursor.fetchall())
 
@@ -152,14 +162,14 @@ class MariaDB:
         command = ["mariadb", "--no-defaults", f"--socket={self.socket}", database]
         subprocess.run(command, check=True, input=dump, capture_output=True)
 
-    def content(self, database: str, without: tuple[str, ...] = ()) -> dict[str, list[tuple[Any, ...]]]:
+    def content(self, database: str) -> dict[str, list[tuple[Any, ...]]]:
         """Return the rows of every table that has any, sorted."""
-        tables = self.query("SELECT table_name FROM information_schema.tables WHERE table_schema = %s", (database,))
-        rows = {
-            table: sorted(self.query(f"SELECT * FROM `{table}`", database=database), key=repr)
-            for (table,) in tables
-            if table not in without
-        }
+        rows = {}
+        with self.cursor() as cursor:
+            cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = %s", (database,))
+            for (table,) in list(cursor.fetchall()):
+                cursor.execute(f"SELECT * FROM `{database}`.`{table}`")
+                rows[table] = sorted(cursor.fetchall(), key=repr)
         return {table: found for table, found in rows.items() if found}
 
 
@@ -185,7 +195,7 @@ class Api:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.url}/v3{path}", data, headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+            with OPENER.open(request, timeout=SECONDS) as answer:
                 return answer.status, answer.headers, json.loads(answer.read() or b"null")
         except urllib.error.HTTPError as error:
             return error.code, error.headers, json.loads(error.read() or b"null")

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -435,15 +436,17 @@ def test_dangling_references_are_told_and_carried(
     assert result["counts"]["assignment"]["dangling"]["carried"] == 2
 
 
+@pytest.fixture(scope="class")
+def target(stretched: MariaDB, fresh: Fresh) -> Iterator[str]:
+    """Give a target that stays as it is."""
+    name = fresh()
+    before = stretched.content(name)
+    yield name
+    assert stretched.content(name) == before
+
+
 class TestRefusals:
     """Bad input gets one message, and the target stays as it is."""
-
-    @pytest.fixture(autouse=True)
-    def target(self, stretched: MariaDB, fresh: Fresh) -> Iterator[str]:
-        name = fresh()
-        before = stretched.content(name)
-        yield name
-        assert stretched.content(name) == before
 
     def test_one_source_twice(
         self, regions: MariaDB, target: str, request_for: Callable[..., Request], sources: tuple[Login, ...]
@@ -598,6 +601,7 @@ class TestRole:
 
     def play(self, directory: Path, variables: dict[str, Any], *arguments: str) -> tuple[int, str, int]:
         """Return the exit status, the output and how many tasks changed something."""
+        directory.mkdir()
         playbook = directory / "play.yml"
         playbook.write_text(ROLE)
         extra = directory / "variables.json"
@@ -637,29 +641,35 @@ class TestRole:
             "keystone_merge_exec": ["env", path],
             "keystone_merge_config_file": str(stacks["stack1"][0].config),
         }
-        nowhere = {**variables, "keystone_merge_admin_socket": f"{stretched.socket}.nowhere"}
-        status, output, _changed = self.play(tmp_path, nowhere, "--check")
-        assert status == 0, output
-        assert "No server answers" in output
-        status, output, changed = self.play(tmp_path, variables, "--check")
-        assert status == 0, output
-        assert changed > 0
-        assert not stretched.query("SHOW DATABASES LIKE 'by_role'")
-
         clash = tiny(regions, schema, "role_clash", **people(("c1", "STACK1-alice")))
         first = variables["keystone_merge_sources"][0]
         second = {**source, "name": "clash", "database": clash.database}
         clashing = {**variables, "keystone_merge_sources": [first, second]}
-        status, output, _changed = self.play(tmp_path, clashing)
+        nowhere = {**variables, "keystone_merge_admin_socket": f"{stretched.socket}.nowhere"}
+        # None of these changes anything, so that they need not wait for each other.
+        with ThreadPoolExecutor() as pool:
+            blind = pool.submit(self.play, tmp_path / "blind", nowhere, "--check")
+            check = pool.submit(self.play, tmp_path / "check", variables, "--check")
+            stopped = pool.submit(self.play, tmp_path / "stopped", clashing)
+        status, output, _changed = blind.result()
+        assert status == 0, output
+        assert "No server answers" in output
+        status, output, changed = check.result()
+        assert status == 0, output
+        assert changed > 0
+        status, output, _changed = stopped.result()
         assert status != 0
         assert "user STACK1-alice in domain Default" in output
         assert not stretched.query("SHOW DATABASES LIKE 'by_role'")
 
-        status, output, changed = self.play(tmp_path, variables)
+        status, output, changed = self.play(tmp_path / "apply", variables)
         assert status == 0, output
         assert changed > 0
         assert "user: 13 new, 3 became one" in output
-        for arguments in ((), ("--check",)):
-            status, output, changed = self.play(tmp_path, variables, *arguments)
+        with ThreadPoolExecutor() as pool:
+            again = pool.submit(self.play, tmp_path / "again", variables)
+            check = pool.submit(self.play, tmp_path / "check again", variables, "--check")
+        for done in (again, check):
+            status, output, changed = done.result()
             assert (status, changed) == (0, 0), output
             assert "Nothing to do" in output
