@@ -81,6 +81,7 @@ def test_the_keys_are_the_same_everywhere_and_secret(
         assert {mode for digest, mode in place.values()} == {"600"}
 
 
+@pytest.mark.usefixtures("admin")  # a login, as a Keystone that nobody asked has no connection yet
 def test_a_stacks_keystones_hold_connections_to_the_merged_database(
     stack: str, description: Description, hosts: Hosts
 ) -> None:
