@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The stretch.cluster developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A lab image: its definition, the digest that says whether it is current, the command that builds it."""
+"""A lab image: its definition, the digest that says whether it is current, how it is built."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import json
 import re
 from dataclasses import dataclass
 from typing import List, Tuple
+
+from ansible_collections.stretch.cluster.plugins.module_utils.pipeline import Pipe
 
 LABEL = "stretch.cluster.definition"
 
@@ -82,3 +84,24 @@ def explain(stderr: str, suite: str) -> str:
         )
     tail = "\n".join(stderr.strip().splitlines()[-8:])
     return f"mmdebstrap failed:\n{tail}"
+
+
+def import_command(definition: Definition, podman: str) -> List[str]:
+    """The call that makes an image of the tar on its standard input, with the digest as its label."""
+    return [podman, "import", "--change", f"LABEL {LABEL}={definition.digest}", "-", definition.name]
+
+
+def build(definition: Definition, tree: str, podman: str, pipe: Pipe) -> None:
+    """Build and import one image.
+
+    :raises ImageError: either command failed, or is not there.
+    """
+    try:
+        ended = pipe(build_command(definition, tree), import_command(definition, podman))
+    except OSError as error:
+        raise ImageError(f"{definition.name}: {error.filename} cannot be run: {error.strerror}") from error
+    # A tar that breaks off fails the import too, and then the reason is the builder's.
+    if ended.producer.rc != 0:
+        raise ImageError(f"{definition.name}: {explain(ended.producer.stderr, definition.suite)}")
+    if ended.consumer.rc != 0:
+        raise ImageError(f"{definition.name}: podman import failed: {ended.consumer.stderr.strip()}")

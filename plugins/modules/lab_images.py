@@ -74,15 +74,13 @@ built:
 """
 
 import os
-import subprocess
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.stretch.cluster.plugins.module_utils import lab_image as image
+from ansible_collections.stretch.cluster.plugins.module_utils.pipeline import pipe
 
 
 def load_definition(params: dict[str, Any]) -> image.Definition:
@@ -104,35 +102,15 @@ def load_definition(params: dict[str, Any]) -> image.Definition:
 
 
 def present_digest(module: AnsibleModule, name: str) -> str:
-    label = '{{ index .Labels "%s" }}' % image.LABEL
-    rc, out, err = module.run_command([module.params["podman"], "image", "inspect", "--format", label, name])
+    label = f'{{{{ index .Labels "{image.LABEL}" }}}}'
+    rc, out, _err = module.run_command([module.params["podman"], "image", "inspect", "--format", label, name])
     return out.strip() if rc == 0 else ""
 
 
 def build(podman: str, tree: str, definition: image.Definition) -> float:
     """Build and import one image; seconds that it took."""
     started = time.monotonic()
-    importer = [podman, "import", "--change", f"LABEL {image.LABEL}={definition.digest}", "-", definition.name]
-    with tempfile.TemporaryFile() as build_log, tempfile.TemporaryFile() as import_log:
-        with subprocess.Popen(
-            image.build_command(definition, tree), stdout=subprocess.PIPE, stderr=build_log, stdin=subprocess.DEVNULL
-        ) as builder:
-            with subprocess.Popen(
-                importer, stdin=builder.stdout, stdout=subprocess.DEVNULL, stderr=import_log
-            ) as importing:
-                # The importer alone holds the pipe, or the builder would not notice that it has gone.
-                assert builder.stdout is not None
-                builder.stdout.close()
-                import_rc = importing.wait()
-            build_rc = builder.wait()
-        build_log.seek(0)
-        import_log.seek(0)
-        if build_rc != 0:
-            reason = image.explain(build_log.read().decode(errors="replace"), definition.suite)
-            raise image.ImageError(f"{definition.name}: {reason}")
-        if import_rc != 0:
-            reason = import_log.read().decode(errors="replace").strip()
-            raise image.ImageError(f"{definition.name}: podman import failed: {reason}")
+    image.build(definition, tree, podman, pipe)
     return round(time.monotonic() - started, 1)
 
 

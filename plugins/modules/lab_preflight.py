@@ -80,7 +80,7 @@ def free_disk(directory: str) -> int:
 
 
 def networks(module: AnsibleModule) -> dict[str, tuple[str, ...]]:
-    rc, out, err = module.run_command(["ip", "-json", "-4", "address", "show"], check_rc=True)
+    _rc, out, _err = module.run_command(["ip", "-json", "-4", "address", "show"], check_rc=True)
     return {
         link["ifname"]: tuple(f"{address['local']}/{address['prefixlen']}" for address in link["addr_info"])
         for link in json.loads(out)
@@ -92,7 +92,7 @@ def from_podman(module: AnsibleModule, argv: list[str]) -> Any:
     """What podman answers, as parsed JSON; an empty list as long as there is no engine."""
     if not os.path.exists(module.params["podman"]):
         return []
-    rc, out, err = module.run_command([module.params["podman"], *argv])
+    rc, out, _err = module.run_command([module.params["podman"], *argv])
     return json.loads(out or "[]") if rc == 0 else []
 
 
