@@ -46,7 +46,6 @@ database:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.stretch.cluster.plugins.module_utils import keystone_config
 
 

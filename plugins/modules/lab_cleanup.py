@@ -83,7 +83,9 @@ def load(module: AnsibleModule) -> dict[str, list[str]]:
     if module.params["nodes"] is None:
         found["networks"] = sorted({network for networks in containers.values() for network in networks})
         found["images"] = [
-            name for name in module.params["images"] if module.run_command([module.params["podman"], "image", "exists", name])[0] == 0
+            name
+            for name in module.params["images"]
+            if module.run_command([module.params["podman"], "image", "exists", name])[0] == 0
         ]
     return found
 
