@@ -58,16 +58,14 @@ EXAMPLES = r"""
 
 RETURN = r"""
 target_state:
-  description: What the target is.
+  description:
+    - What the target is.
+    - V(empty) has its schema and nothing is merged yet; V(merged) holds what was merged before; V(absent) has no schema
+      yet; V(unreadable) cannot be reached or refuses the login, so that the plan is that for an empty target; and
+      V(not given) says that the option O(target) was left out.
   returned: always
   type: str
   sample: empty
-  choices:
-    empty: Its schema is there and nothing is merged yet.
-    merged: It holds what was merged before.
-    absent: The database is there and has no schema yet.
-    unreadable: It cannot be reached or the login is refused, so that the plan is that for an empty target.
-    not given: The option O(target) was not given.
 merged:
   description: The sources that were merged before this run, and when (UTC).
   returned: always

@@ -109,15 +109,22 @@ def populate(root: Api, stack: str, region: str, password: str) -> Population:
     ids["ec2"], secrets["ec2"] = ec2["access"], ec2["secret"]
     api.make("credential", type="cert", user_id=alice, project_id=project, blob=f"{stack} blob")
 
+    identity = {
+        "methods": ["password"],
+        "password": {"user": {"name": "admin", "domain": {"id": "default"}, "password": password}},
+    }
+    system = root.log_in(identity, {"system": {"all": True}})
+    assert system is not None
+
     # The catalog's further parts, limits, policies, federation, a domain's configuration, OAuth1.
     group_id = api.do("POST", "/OS-EP-FILTER/endpoint_groups", {"endpoint_group": {
         "name": f"{stack}-endpoints", "filters": {"service_id": compute, "region_id": region}}})  # fmt: skip
     ids["endpoint group"] = group_id["endpoint_group"]["id"]
     api.do("PUT", f"/OS-EP-FILTER/endpoint_groups/{ids['endpoint group']}/projects/{tree}")
     api.do("PUT", f"/OS-EP-FILTER/projects/{tree}/endpoints/{ids['endpoint-public']}")
-    api.do("POST", "/registered_limits", {"registered_limits": [
+    system.do("POST", "/registered_limits", {"registered_limits": [
         {"service_id": compute, "region_id": region, "resource_name": "cores", "default_limit": 10}]})  # fmt: skip
-    api.do("POST", "/limits", {"limits": [
+    system.do("POST", "/limits", {"limits": [
         {"service_id": compute, "region_id": region, "resource_name": "cores", "project_id": project,
          "resource_limit": 7}]})  # fmt: skip
     policy = api.make("policy", "/policies", type="application/json", blob="{}")

@@ -169,9 +169,10 @@ class TestMergedKeystone:
 
     def test_roles_of_one_name_are_one(self, admin: Api, made: Population) -> None:
         roles = admin.do("GET", "/roles")["roles"]
-        assert sorted(role["name"] for role in roles) == sorted(
-            ["admin", "manager", "member", "reader", "service", "auditor", "stack1-operator", "stack2-operator"]
-        )
+        # Bootstrap makes more of them from release to release.
+        names = [role["name"] for role in roles]
+        assert len(set(names)) == len(names)
+        assert {"admin", "member", "reader", "auditor", "stack1-operator", "stack2-operator"} <= set(names)
         shown = admin.do("GET", f"/roles/{made.ids['operator']}/implies")["role_inference"]["implies"]
         assert [role["name"] for role in shown] == ["reader"]
         own = admin.do("GET", f"/roles?domain_id={made.ids['domain']}")["roles"]
@@ -185,6 +186,9 @@ class TestMergedKeystone:
         assert {assignment["role"]["name"] for assignment in found} == {"member", "reader"}
 
     def test_the_rest_is_there(self, admin: Api, api: Api, made: Population) -> None:
+        identity = {"methods": ["token"], "token": {"id": admin.token}}
+        system = api.log_in(identity, {"system": {"all": True}})
+        assert system is not None
         name = f"{made.stack}-alice"
         alice = made.ids[name]
         trust = admin.do("GET", "/OS-TRUST/trusts")["trusts"]
@@ -195,7 +199,7 @@ class TestMergedKeystone:
         assert [role["name"] for role in roles] == ["auditor"]
         ec2 = admin.do("GET", f"/users/{alice}/credentials/OS-EC2")["credentials"]
         assert [(found["access"], found["secret"]) for found in ec2] == [(made.ids["ec2"], made.secrets["ec2"])]
-        limits = admin.do("GET", f"/limits?region_id={made.region}")["limits"]
+        limits = system.do("GET", f"/limits?region_id={made.region}")["limits"]
         assert [(limit["project_id"], limit["resource_limit"]) for limit in limits] == [(made.ids["project"], 7)]
         group = admin.do("GET", f"/OS-EP-FILTER/endpoint_groups/{made.ids['endpoint group']}/endpoints")["endpoints"]
         assert {endpoint["region"] for endpoint in group} == {made.region}
@@ -574,7 +578,8 @@ class TestModules:
         assert checked["changed"] is applied["changed"] is True
         assert (checked["plan"], checked["diff"]) == (applied["plan"], applied["diff"])
         assert "user became one: nova (stack2)" in applied["diff"]["after"]
-        assert applied["counts"]["role"]["stack2"] == {"rows": 8, "carried": 2, "became_one": 6}
+        roles = applied["counts"]["role"]["stack2"]
+        assert (roles["carried"], roles["became_one"]) == (2, roles["rows"] - 2)
         for check in (True, False):
             again = self.run("keystone_merge", options, tmp_path, check=check)
             assert again["changed"] is False
