@@ -43,7 +43,7 @@ from ansible_collections.stretch.cluster.plugins.module_utils import key_reposit
 def key_union(repositories: list[dict[Any, str]]) -> dict[int, str]:
     """See DOCUMENTATION; the numbers may come as text, as JSON has them."""
     try:
-        return key_repository.union([{int(index): key for index, key in keys.items()} for keys in repositories])
+        return key_repository.union([key_repository.numbered(keys, "a key repository") for keys in repositories])
     except key_repository.KeyRepositoryError as error:
         raise AnsibleFilterError(str(error)) from error
 

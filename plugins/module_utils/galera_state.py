@@ -29,12 +29,13 @@ def parse_grastate(text: str) -> Position:
 
     :raises MemberStateError: the file has no uuid or seqno line.
     """
-    fields = dict(re.findall(r"^(uuid|seqno):\s+(\S+)\s*$", text, re.MULTILINE))
-    if set(fields) != {"uuid", "seqno"}:
+    uuid = re.search(r"^uuid:\s+([0-9a-f-]{36})\s*$", text, re.MULTILINE)
+    seqno = re.search(r"^seqno:\s+(-?\d+)\s*$", text, re.MULTILINE)
+    if not uuid or not seqno:
         raise MemberStateError(
             "grastate.dat has no uuid or no seqno line: it is damaged. Restore it or the data directory."
         )
-    return Position(fields["uuid"], int(fields["seqno"]))
+    return Position(uuid.group(1), int(seqno.group(1)))
 
 
 def parse_recovered(log: str) -> Position:

@@ -13,7 +13,8 @@ def read_keys(path: str) -> Dict[int, str]:
     """Number and key of every key in the directory ``path``; empty when it does not exist."""
     keys = {}
     for name in os.listdir(path) if os.path.isdir(path) else []:
-        if name.isdigit():
-            with open(os.path.join(path, name), encoding="ascii") as stream:
+        file = os.path.join(path, name)
+        if name.isdecimal() and os.path.isfile(file):
+            with open(file, encoding="utf-8", errors="replace") as stream:
                 keys[int(name)] = stream.read().strip()
     return keys

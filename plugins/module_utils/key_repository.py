@@ -12,13 +12,26 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 STAGED = 0
+
+Step = Tuple[int, Optional[str]]
 
 
 class KeyRepositoryError(Exception):
     """A repository that Keystone could not use either."""
+
+
+def numbered(keys: Mapping[Any, Any], where: str) -> Dict[int, str]:
+    """Number and key; the numbers may come as text, as JSON has them.
+
+    :raises KeyRepositoryError: with ``where`` in its message: a key has another name than a number.
+    """
+    try:
+        return {int(index): str(key) for index, key in keys.items()}
+    except ValueError as error:
+        raise KeyRepositoryError(f"{where}: every key is named by a number, from 0") from error
 
 
 def check(repository: Mapping[int, str], where: str) -> None:
@@ -67,25 +80,39 @@ def union(repositories: Sequence[Mapping[int, str]]) -> Dict[int, str]:
     return keys if staged is None else {STAGED: staged, **keys}
 
 
-def writing_order(before: Mapping[int, str], wanted: Mapping[int, str]) -> Tuple[int, ...]:
-    """Numbers whose keys differ, in an order in which no key that stays is missing from the disk in between.
+def steps(before: Mapping[int, str], wanted: Mapping[int, str]) -> Tuple[Step, ...]:
+    """How to turn one repository into another while Keystone uses it: number and key to write, ``None`` to remove.
 
-    A number is written only when the key that it held is wanted no more or stands under another number already. Two
-    keys that change places cannot be ordered so; of such, the highest is written first.
+    After no step is a key missing that stays, and the primary is always the one before or the wanted one. A number is
+    written only when the key that it held is wanted no more or stands under another number already. Where keys change
+    places, one of them waits under a number of its own, below a second copy of the wanted primary.
     """
     present = dict(before)
+    found: List[Step] = []
+
+    def write(index: int, key: str) -> None:
+        present[index] = key
+        found.append((index, key))
+
     pending = {index for index, key in wanted.items() if before.get(index) != key}
-    order: List[int] = []
+    spare = max([*before, *wanted]) + 1
+    top = spare + len(pending)
     while pending:
-        free = [
-            index
-            for index in pending
-            if index not in present
-            or present[index] not in wanted.values()
-            or present[index] in [key for other, key in present.items() if other != index]
-        ]
-        chosen = max(free or pending)
-        present[chosen] = wanted[chosen]
+        free = [index for index in pending if _replaceable(index, present, wanted)]
+        if not free:
+            if top not in present:
+                write(top, wanted[max(wanted)])
+            write(spare, present[max(pending)])
+            spare += 1
+            continue
+        chosen = max(free)
+        write(chosen, wanted[chosen])
         pending.remove(chosen)
-        order.append(chosen)
-    return tuple(order)
+    return (*found, *((index, None) for index in sorted(set(present) - set(wanted))))
+
+
+def _replaceable(index: int, present: Mapping[int, str], wanted: Mapping[int, str]) -> bool:
+    """Whether another key can be written under this number without losing one that stays."""
+    key = present.get(index)
+    elsewhere = [other for number, other in present.items() if number != index]
+    return key is None or key in elsewhere or key not in wanted.values()

@@ -76,19 +76,20 @@ def write_key(path: str, index: int, key: str, owner: os.stat_result) -> None:
     os.replace(temporary, os.path.join(path, str(index)))
 
 
-def apply(path: str, before: dict[int, str], wanted: dict[int, str], removed: list[int]) -> None:
+def apply(path: str, before: dict[int, str], wanted: dict[int, str]) -> None:
     if not os.path.isdir(path):
         os.makedirs(path, mode=0o700)
     owner = os.stat(path)
-    for index in key_repository.writing_order(before, wanted):
-        write_key(path, index, wanted[index], owner)
-    for index in removed:
-        os.unlink(os.path.join(path, str(index)))
+    for index, key in key_repository.steps(before, wanted):
+        if key is None:
+            os.unlink(os.path.join(path, str(index)))
+        else:
+            write_key(path, index, key, owner)
 
 
 def ensure(module: AnsibleModule) -> dict[str, Any]:
     path = module.params["path"]
-    wanted = {int(index): str(key) for index, key in module.params["keys"].items()}
+    wanted = key_repository.numbered(module.params["keys"], "the wanted repository")
     key_repository.check(wanted, "the wanted repository")
     before = read_keys(path)
     if before and not module.params["force"]:
@@ -96,7 +97,7 @@ def ensure(module: AnsibleModule) -> dict[str, Any]:
     written = sorted(index for index, key in wanted.items() if before.get(index) != key)
     removed = sorted(set(before) - set(wanted))
     if (written or removed) and not module.check_mode:
-        apply(path, before, wanted, removed)
+        apply(path, before, wanted)
     names = [f"{index} (new)" if index in written else str(index) for index in sorted(wanted)]
     return {
         "changed": bool(written or removed),
