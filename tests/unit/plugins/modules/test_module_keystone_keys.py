@@ -15,7 +15,10 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.stretch.cluster.plugins.modules import keystone_keys, keystone_keys_info
 
-A, B, C, D = (letter * 43 + "=" for letter in "AEIM")
+A = "A" * 43 + "="
+B = "E" * 43 + "="
+C = "I" * 43 + "="
+D = "M" * 43 + "="
 
 
 @pytest.fixture
