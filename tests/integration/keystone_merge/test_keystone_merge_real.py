@@ -642,7 +642,7 @@ class TestRole:
             "keystone_merge_state_database": "by_role_state",
             "keystone_merge_user": "by_role",
             # All that means something in a URL, in oslo.config or in a format.
-            "keystone_merge_password": "secret of p@:/%s?#$x&+target",
+            "keystone_merge_password": "secret of p:/?#$x&+target=",
             "keystone_merge_exec": ["env", path],
             "keystone_merge_config_file": str(stacks["stack1"][0].config),
         }
@@ -651,11 +651,15 @@ class TestRole:
         second = {**source, "name": "clash", "database": clash.database}
         clashing = {**variables, "keystone_merge_sources": [first, second]}
         nowhere = {**variables, "keystone_merge_admin_socket": f"{stretched.socket}.nowhere"}
-        # None of these changes anything, so that they need not wait for each other.
+        stretched.query("CREATE DATABASE by_role_broken")
+        stretched.query("CREATE TABLE by_role_broken.access_rule (id INT)")
+        broken = {"keystone_merge_database": "by_role_broken", "keystone_merge_user": "by_role_broken"}
+        # None of these changes what another sees, so that they need not wait for each other.
         with ThreadPoolExecutor() as pool:
             blind = pool.submit(self.play, tmp_path / "blind", nowhere, "--check")
             check = pool.submit(self.play, tmp_path / "check", variables, "--check")
             stopped = pool.submit(self.play, tmp_path / "stopped", clashing)
+            failed = pool.submit(self.play, tmp_path / "failed", {**variables, **broken})
         status, output, _changed = blind.result()
         assert status == 0, output
         assert "No server answers" in output
@@ -666,6 +670,10 @@ class TestRole:
         assert status != 0
         assert "user STACK1-alice in domain Default" in output
         assert not stretched.query("SHOW DATABASES LIKE 'by_role'")
+        status, output, _changed = failed.result()
+        assert status != 0
+        assert "db_sync failed" in output
+        assert "access_rule" in output
 
         status, output, changed = self.play(tmp_path / "apply", variables)
         assert status == 0, output
