@@ -18,9 +18,8 @@ description:
   - Every host, localhost included, gets C(stretch_topology), C(stretch_stacks) and C(stretch_state_dir). Every node
     gets its own C(stretch_name), C(stretch_stack), C(stretch_role), C(stretch_index), C(stretch_addresses),
     C(stretch_interfaces) and C(stretch_routes); those of a stack get C(stretch_region) too.
-  - A file or a selection that cannot be used is one error that lists everything that is wrong. Ansible goes on after an
-    inventory source has failed, unless its configuration forbids that; for this case every host gets the error as
-    C(stretch_topology_error), with which the playbook C(stretch.cluster.topology) fails.
+  - A topology or a selection that cannot be used gives no hosts. What is wrong, all of it, is in the variable
+    C(stretch_topology_error), with which the playbook C(stretch.cluster.topology) fails; every playbook imports it.
 requirements:
   - netaddr
 options:
@@ -111,14 +110,18 @@ class InventoryModule(BaseInventoryPlugin):
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
         """Add the hosts.
 
-        :raises AnsibleParserError: if the file or the selection cannot be used.
+        A topology or a selection that cannot be used gives no hosts and a variable that says why, with which the
+        playbooks fail. An error here would be buried under those of the plugins that Ansible tries next.
+
+        :raises AnsibleParserError: if the file cannot be read.
         """
         super().parse(inventory, loader, path, cache)
         try:
             found = self._expand(loader, path)
-        except (AnsibleError, TopologyError) as error:
-            # A variable outlives the failure of the plugin that set it.
+        except TopologyError as error:
             inventory.set_variable("all", "stretch_topology_error", str(error))
+            return
+        except AnsibleError as error:
             raise AnsibleParserError(str(error)) from error
         for name, value in found["vars"].items():
             inventory.set_variable("all", name, value)
