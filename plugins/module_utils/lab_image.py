@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import List, Tuple
 
-from ansible_collections.stretch.cluster.plugins.module_utils.pipeline import Pipe
+from ansible_collections.stretch.cluster.plugins.module_utils.pipeline import Pipe, Run
 
 LABEL = "stretch.cluster.definition"
 
@@ -86,22 +86,34 @@ def explain(stderr: str, suite: str) -> str:
     return f"mmdebstrap failed:\n{tail}"
 
 
+def unfinished(name: str) -> str:
+    """The name of an image while it is built. Podman makes one of a broken tar too, digest and all."""
+    return name.rpartition(":")[0] + ":unfinished"
+
+
 def import_command(definition: Definition, podman: str) -> List[str]:
     """The call that makes an image of the tar on its standard input, with the digest as its label."""
-    return [podman, "import", "--change", f"LABEL {LABEL}={definition.digest}", "-", definition.name]
+    return [podman, "import", "--change", f"LABEL {LABEL}={definition.digest}", "-", unfinished(definition.name)]
 
 
-def build(definition: Definition, tree: str, podman: str, pipe: Pipe) -> None:
-    """Build and import one image.
+def build(definition: Definition, tree: str, podman: str, pipe: Pipe, run: Run) -> None:
+    """Build and import one image; it gets its name when all went well, and is removed when not.
 
-    :raises ImageError: either command failed, or is not there.
+    :raises ImageError: a command failed, or is not there.
     """
     try:
         ended = pipe(build_command(definition, tree), import_command(definition, podman))
+        # A tar that breaks off may fail the import too, and then the reason is the builder's.
+        if ended.producer.rc != 0:
+            reason = explain(ended.producer.stderr, definition.suite)
+        elif ended.consumer.rc != 0:
+            reason = f"podman import failed: {ended.consumer.stderr.strip()}"
+        else:
+            tagged = run([podman, "tag", unfinished(definition.name), definition.name])
+            reason = "" if tagged.rc == 0 else f"podman tag failed: {tagged.stderr.strip()}"
+        # With a second name the image stays, and loses this one.
+        run([podman, "rmi", unfinished(definition.name)])
     except OSError as error:
         raise ImageError(f"{definition.name}: {error.filename} cannot be run: {error.strerror}") from error
-    # A tar that breaks off fails the import too, and then the reason is the builder's.
-    if ended.producer.rc != 0:
-        raise ImageError(f"{definition.name}: {explain(ended.producer.stderr, definition.suite)}")
-    if ended.consumer.rc != 0:
-        raise ImageError(f"{definition.name}: podman import failed: {ended.consumer.stderr.strip()}")
+    if reason:
+        raise ImageError(f"{definition.name}: {reason}")

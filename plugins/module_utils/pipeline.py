@@ -28,6 +28,13 @@ class Piped:
 
 
 Pipe = Callable[[Sequence[str], Sequence[str]], Piped]
+Run = Callable[[Sequence[str]], Ended]
+
+
+def run(command: Sequence[str]) -> Ended:
+    """Run one command, and drop what it prints. Raises :class:`OSError` when it does not exist."""
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    return Ended(done.returncode, done.stderr.decode(errors="replace"))
 
 
 def pipe(producer: Sequence[str], consumer: Sequence[str]) -> Piped:

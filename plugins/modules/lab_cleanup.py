@@ -22,11 +22,6 @@ options:
     description: Names of the nodes to remove; all of them when it is not given.
     type: list
     elements: str
-  images:
-    description: Names of the images to remove when all nodes go.
-    type: list
-    elements: str
-    default: []
 attributes:
   check_mode:
     support: full
@@ -52,11 +47,15 @@ removed:
 
 import json
 import os
+import re
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.stretch.cluster.plugins.module_utils.lab_image import LABEL as LABEL_OF_IMAGES
 
 LABEL = "stretch.cluster.role"
+# Podman's networks take no label from containers.podman; these are the names that the topology gives them.
+NETWORK = re.compile(r"(stretch|s[1-9][0-9]?(provisioning|internal_api))$")
 
 
 class CleanupError(Exception):
@@ -73,20 +72,19 @@ def podman(module: AnsibleModule, *argv: str) -> str:
 def load(module: AnsibleModule) -> dict[str, list[str]]:
     """What there is to remove, by kind."""
     listed = json.loads(podman(module, "ps", "--all", "--filter", f"label={LABEL}", "--format", "json") or "[]")
-    containers = {container["Names"][0]: container.get("Networks") or [] for container in listed}
-    nodes = sorted(containers)
+    nodes = sorted(container["Names"][0] for container in listed)
     if module.params["nodes"] is not None:
         nodes = [node for node in nodes if node in module.params["nodes"]]
     existing = json.loads(podman(module, "volume", "ls", "--format", "json") or "[]")
     volumes = sorted({volume["Name"] for volume in existing} & {f"{node}-containers" for node in nodes})
     found = {"nodes": nodes, "volumes": volumes, "networks": [], "images": []}
     if module.params["nodes"] is None:
-        found["networks"] = sorted({network for networks in containers.values() for network in networks})
-        found["images"] = [
-            name
-            for name in module.params["images"]
-            if module.run_command([module.params["podman"], "image", "exists", name])[0] == 0
-        ]
+        networks = json.loads(podman(module, "network", "ls", "--format", "json") or "[]")
+        found["networks"] = sorted(
+            network["name"] for network in networks if network["internal"] and NETWORK.match(network["name"])
+        )
+        images = podman(module, "images", "--quiet", "--no-trunc", "--filter", f"label={LABEL_OF_IMAGES}").split()
+        found["images"] = sorted(set(images))
     return found
 
 
@@ -96,7 +94,7 @@ def apply(module: AnsibleModule, found: dict[str, list[str]]) -> None:
         ("nodes", ["rm", "--force", "--time", "0"]),
         ("volumes", ["volume", "rm", "--force"]),
         ("networks", ["network", "rm"]),
-        ("images", ["image", "rm"]),
+        ("images", ["image", "rm", "--force"]),
     ]
     for kind, argv in removals:
         if found[kind]:
@@ -118,7 +116,6 @@ def main() -> None:
         argument_spec={
             "podman": {"type": "path", "required": True},
             "nodes": {"type": "list", "elements": "str"},
-            "images": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )

@@ -80,7 +80,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.stretch.cluster.plugins.module_utils import lab_image as image
-from ansible_collections.stretch.cluster.plugins.module_utils.pipeline import pipe
+from ansible_collections.stretch.cluster.plugins.module_utils.pipeline import pipe, run
 
 
 def load_definition(params: dict[str, Any]) -> image.Definition:
@@ -110,7 +110,7 @@ def present_digest(module: AnsibleModule, name: str) -> str:
 def build(podman: str, tree: str, definition: image.Definition) -> float:
     """Build and import one image; seconds that it took."""
     started = time.monotonic()
-    image.build(definition, tree, podman, pipe)
+    image.build(definition, tree, podman, pipe, run)
     return round(time.monotonic() - started, 1)
 
 

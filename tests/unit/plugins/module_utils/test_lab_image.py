@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from ansible_collections.stretch.cluster.plugins.module_utils import lab_image
 from ansible_collections.stretch.cluster.plugins.module_utils.lab_image import Definition, ImageError
-from ansible_collections.stretch.cluster.plugins.module_utils.pipeline import Ended, Piped, pipe
+from ansible_collections.stretch.cluster.plugins.module_utils.pipeline import Ended, Piped, Run, pipe, run
 
 IMAGE = Definition(
     name="localhost/a:latest",
@@ -89,33 +89,56 @@ def test_explain(stderr: str, message: str) -> None:
     assert message in lab_image.explain(stderr, "bookworm")
 
 
-def test_build_hands_the_tar_to_podman() -> None:
-    called: list[tuple[Sequence[str], Sequence[str]]] = []
+def ran(commands: list[Sequence[str]], rc: int = 0) -> Run:
+    def run(command: Sequence[str]) -> Ended:
+        commands.append(command)
+        return Ended(rc, "no such image\n" if rc else "")
+
+    return run
+
+
+def test_build_hands_the_tar_to_podman_and_names_the_image_last() -> None:
+    called: list[Sequence[str]] = []
 
     def record(producer: Sequence[str], consumer: Sequence[str]) -> Piped:
-        called.append((producer, consumer))
+        called.extend((producer, consumer))
         return Piped(Ended(0, ""), Ended(0, ""))
 
-    lab_image.build(IMAGE, "/tree", "/podman", record)
+    lab_image.build(IMAGE, "/tree", "/podman", record, ran(called))
     label = f"LABEL stretch.cluster.definition={IMAGE.digest}"
-    importer = ["/podman", "import", "--change", label, "-", "localhost/a:latest"]
-    assert called == [(lab_image.build_command(IMAGE, "/tree"), importer)]
+    assert called == [
+        lab_image.build_command(IMAGE, "/tree"),
+        ["/podman", "import", "--change", label, "-", "localhost/a:unfinished"],
+        ["/podman", "tag", "localhost/a:unfinished", "localhost/a:latest"],
+        ["/podman", "rmi", "localhost/a:unfinished"],
+    ]
 
 
 @pytest.mark.parametrize(
     ("piped", "message"),
     [
         (Piped(Ended(1, "E: Unable to locate package foo"), Ended(125, "unexpected EOF")), "no such package"),
+        # Podman makes an image of an empty tar.
+        (Piped(Ended(1, "E: Unable to locate package foo"), Ended(0, "")), "no such package"),
         (Piped(Ended(0, ""), Ended(125, "no space left\n")), "localhost/a:latest: podman import failed: no space left"),
     ],
-    ids=["build", "import"],
+    ids=["build", "empty", "import"],
 )
-def test_a_failed_build_says_why(piped: Piped, message: str) -> None:
+def test_a_failed_build_says_why_and_leaves_no_image(piped: Piped, message: str) -> None:
+    called: list[Sequence[str]] = []
     with pytest.raises(ImageError, match=message):
-        lab_image.build(IMAGE, "/tree", "/podman", lambda _producer, _consumer: piped)
+        lab_image.build(IMAGE, "/tree", "/podman", lambda _producer, _consumer: piped, ran(called))
+    assert called == [["/podman", "rmi", "localhost/a:unfinished"]]
+
+
+def test_an_image_that_cannot_be_named_is_an_error() -> None:
+    with pytest.raises(ImageError, match="podman tag failed: no such image"):
+        lab_image.build(
+            IMAGE, "/tree", "/podman", lambda _producer, _consumer: Piped(Ended(0, ""), Ended(0, "")), ran([], rc=125)
+        )
 
 
 def test_a_missing_program_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(ImageError, match="localhost/a:latest: mmdebstrap cannot be run"):
-        lab_image.build(IMAGE, "/tree", "/podman", pipe)
+        lab_image.build(IMAGE, "/tree", "/podman", pipe, run)
