@@ -11,6 +11,7 @@ SHELL := bash
 STEP := tools/step
 # What test-fast runs, the longest first, as two run at a time.
 FAST := sanity lint build unit
+CHECKS = $(MAKE) --no-print-directory --jobs=2 --output-sync=line --keep-going
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # ansible refuses a locale that is not UTF-8, and a CI machine often has none.
 export LC_ALL := C.UTF-8
@@ -43,18 +44,16 @@ clean: venv  ## Remove what the lab made on this machine, nothing else
 
 .PHONY: test
 test: start venv-dev  ## Everything: test-fast, the tests against real servers, then the lab
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target integration $(FAST)
+	@echo "== two checks at a time; what each says follows when it ends"
+	@$(CHECKS) integration $(FAST)
 	@$(MAKE) --no-print-directory lab
 	@tools/summary
 
 .PHONY: test-fast
-test-fast: start test-without-lab  ## Everything but the lab
-	@tools/summary
-
-.PHONY: test-without-lab
-test-without-lab: venv-dev
+test-fast: start venv-dev  ## The tests that need neither the lab nor a server
 	@echo "== two checks at a time; what each says follows when it ends"
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line --keep-going integration lint sanity build unit
+	@$(CHECKS) $(FAST)
+	@tools/summary
 
 .PHONY: start
 start:
