@@ -59,32 +59,25 @@ removed:
 """
 
 import os
-import tempfile
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.stretch.cluster.plugins.module_utils import key_repository
+from ansible_collections.stretch.cluster.plugins.module_utils.atomic import write_file
 from ansible_collections.stretch.cluster.plugins.module_utils.key_files import read_keys
 
 
-def write_key(path: str, index: int, key: str, owner: os.stat_result) -> None:
-    # No number in the temporary name: Keystone reads every file that has one for a name.
-    descriptor, temporary = tempfile.mkstemp(dir=path, prefix=".new-")
-    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-        stream.write(key)
-    os.chown(temporary, owner.st_uid, owner.st_gid)
-    os.replace(temporary, os.path.join(path, str(index)))
-
-
-def apply(path: str, before: dict[int, str], wanted: dict[int, str]) -> None:
+def apply(module: AnsibleModule, path: str, before: dict[int, str], wanted: dict[int, str]) -> None:
     if not os.path.isdir(path):
         os.makedirs(path, mode=0o700)
     owner = os.stat(path)
     for index, key in key_repository.steps(before, wanted):
+        file = os.path.join(path, str(index))
         if key is None:
-            os.unlink(os.path.join(path, str(index)))
+            os.unlink(file)
         else:
-            write_key(path, index, key, owner)
+            # The file that it is written to first has no number for a name, as every file that Keystone reads has.
+            write_file(file, key.encode("ascii"), module.atomic_move, 0o600, owner.st_uid, owner.st_gid)
 
 
 def ensure(module: AnsibleModule) -> dict[str, Any]:
@@ -97,7 +90,7 @@ def ensure(module: AnsibleModule) -> dict[str, Any]:
     written = sorted(index for index, key in wanted.items() if before.get(index) != key)
     removed = sorted(set(before) - set(wanted))
     if (written or removed) and not module.check_mode:
-        apply(path, before, wanted)
+        apply(module, path, before, wanted)
     names = [f"{index} (new)" if index in written else str(index) for index in sorted(wanted)]
     return {
         "changed": bool(written or removed),

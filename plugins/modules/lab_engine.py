@@ -70,6 +70,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.stretch.cluster.plugins.module_utils import lab_engine as engine
+from ansible_collections.stretch.cluster.plugins.module_utils.atomic import write_file
 
 # umount -l where a nested mount is busy; /run/netns is shared so that network namespaces made
 # inside are seen by every later call.
@@ -142,11 +143,7 @@ def write(module: AnsibleModule, path: str, content: str, mode: int) -> dict[str
     if before == content:
         return {}
     if not module.check_mode:
-        descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path))
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(content)
-        os.chmod(temporary, mode)
-        os.replace(temporary, path)
+        write_file(path, content.encode(), module.atomic_move, mode)
     return {"before": before, "after": content, "before_header": path, "after_header": path}
 
 
