@@ -73,10 +73,11 @@ from ansible_collections.stretch.cluster.plugins.module_utils import lab_engine 
 from ansible_collections.stretch.cluster.plugins.module_utils.atomic import write_file
 
 # umount -l where a nested mount is busy; /run/netns is shared so that network namespaces made
-# inside are seen by every later call.
+# inside are seen by every later call, and bound to itself where nothing is mounted there yet.
 _PREPARE = (
     "umount -R /sys/fs/cgroup || umount -l /sys/fs/cgroup; "
-    "mount -t cgroup2 none /sys/fs/cgroup && mount --make-rshared /run/netns"
+    "mount -t cgroup2 none /sys/fs/cgroup && "
+    "{ mountpoint -q /run/netns || mount --bind /run/netns /run/netns; } && mount --make-rshared /run/netns"
 )
 
 
