@@ -21,10 +21,9 @@ positional: members
 options:
   _input:
     description:
-      - Reports by member. Each has C(reachable), and if that is true C(primary) (the member is in a
-        Primary component), C(uuid) and C(seqno) (the position recovered from disk).
+      - Reports by member, as M(stretch.cluster.galera_reports_info) gives them.
       - A member without a report is taken for unreachable. A UUID that is empty or all zeros is an empty data
-        directory; a UUID with a seqno that is empty or negative is a position that is not known yet.
+        directory; a member of which no position is known has to report it first.
     type: dict
     required: true
   members:
@@ -33,13 +32,9 @@ options:
     type: list
     elements: raw
     required: true
-  first_deployment:
-    description: No member has data yet, and none is expected to.
-    type: bool
-    default: false
   lost:
     description:
-      - Members that an operator has declared gone for good, for this outage. The election does not wait for them.
+      - Members that would be declared gone for good, for this outage, beside those of which the reports say so already.
       - What a lost member reports all the same counts.
     type: list
     elements: str
@@ -55,14 +50,10 @@ EXAMPLES = r"""
     reports:
       s1controller-0:
         reachable: true
-        primary: false
-        uuid: 2f1c0c5e-7f0e-11ef-9e8c-6b0d1f1f8f0a
-        seqno: 100
+        agent: {phase: waiting, position: {uuid: 2f1c0c5e-7f0e-11ef-9e8c-6b0d1f1f8f0a, seqno: 100}}
       s2controller-0:
         reachable: true
-        primary: false
-        uuid: 2f1c0c5e-7f0e-11ef-9e8c-6b0d1f1f8f0a
-        seqno: 102
+        agent: {phase: waiting, position: {uuid: 2f1c0c5e-7f0e-11ef-9e8c-6b0d1f1f8f0a, seqno: 102}}
 """
 
 RETURN = r"""
@@ -93,16 +84,16 @@ from ansible_collections.stretch.cluster.plugins.module_utils import election
 
 
 def galera_election(
-    reports: dict[str, dict[str, Any]],
-    members: list[str | dict[str, Any]],
-    first_deployment: bool = False,
-    lost: Sequence[str] = (),
+    reports: dict[str, dict[str, Any]], members: list[str | dict[str, Any]], lost: Sequence[str] = ()
 ) -> dict[str, Any]:
     """The decision; the parameters are documented above."""
+    names = [member["name"] if isinstance(member, dict) else member for member in members]
+    unknown = sorted(set(lost) - set(names))
+    if unknown:
+        raise AnsibleFilterError(f"lost names {', '.join(unknown)}, which the cluster has not.")
     try:
         read = {name: election.report(given) for name, given in reports.items()}
-        names = [member["name"] if isinstance(member, dict) else member for member in members]
-        decision = election.elect(read, names, first_deployment, lost)
+        decision = election.elect(_declare(read, lost), names)
     except election.ElectionError as error:
         raise AnsibleFilterError(str(error)) from error
     return {
@@ -111,6 +102,16 @@ def galera_election(
         "reason": decision.reason,
         "missing": list(decision.missing),
     }
+
+
+def _declare(reports: dict[str, election.Report], lost: Sequence[str]) -> dict[str, election.Report]:
+    """The reports as they would be if the members were declared lost now."""
+    known = election.newest(reports)
+    if not lost or not known:
+        return reports
+    name = max(known, key=lambda each: known[each])
+    said = election.Declaration(tuple(lost), str(reports[name].uuid), known[name])
+    return {**reports, name: reports[name]._replace(lost=said)}
 
 
 class FilterModule:

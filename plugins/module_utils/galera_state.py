@@ -1,13 +1,15 @@
 # Copyright (c) 2026, The stretch.cluster developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What one Galera member knows of itself: from its status when it runs, from its disk when it does not."""
+"""What one Galera member knows of itself: from its status when it runs, from its disk when it does not.
 
-from __future__ import annotations
+Runs in the containers of the members too: Python 3.6 or later.
+"""
+# ruff: noqa: FA100  # Python 3.6 has no postponed annotations
 
+import json
 import re
-from dataclasses import dataclass
-from typing import Mapping, Tuple
+from typing import Dict, List, Mapping, NamedTuple
 
 NULL_UUID = "00000000-0000-0000-0000-000000000000"
 
@@ -16,8 +18,7 @@ class MemberStateError(Exception):
     """A member's files say something that cannot be understood."""
 
 
-@dataclass(frozen=True)
-class Position:
+class Position(NamedTuple):
     """Where a member's data stand: the history they belong to and the last write set; seqno -1 is unknown."""
 
     uuid: str
@@ -50,15 +51,23 @@ def parse_recovered(log: str) -> Position:
     return Position(found[-1][0], int(found[-1][1]))
 
 
-def parse_cluster_address(config: str) -> Tuple[str, ...]:
-    """Hosts in the ``wsrep_cluster_address`` of a configuration file, without ports, sorted; empty without one."""
-    found = re.findall(r"^\s*wsrep[_-]cluster[_-]address\s*=\s*gcomm://([^?\s]*)", config, re.MULTILINE)
-    if not found:
-        return ()
-    return tuple(sorted({entry.rsplit(":", 1)[0] for entry in found[-1].split(",") if entry}))
+def parse_members(text: str) -> List[str]:
+    """Addresses in the text of members.json, sorted.
+
+    :raises MemberStateError: it is not that.
+    """
+    try:
+        return sorted(str(member["address"]) for member in json.loads(text)["members"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise MemberStateError(f"members.json does not list the members: {error}") from error
 
 
-def report(status: Mapping[str, str]) -> dict[str, object]:
+def is_member(status: Mapping[str, str]) -> bool:
+    """Whether a server of this status has all data and takes part: Synced, or giving data to another (Donor)."""
+    return status.get("wsrep_cluster_status") == "Primary" and status.get("wsrep_local_state") in ("2", "4")
+
+
+def report(status: Mapping[str, str]) -> Dict[str, object]:
     """The report of a running member, from SHOW GLOBAL STATUS LIKE 'wsrep%' (names in lower case)."""
     return {
         "reachable": True,
@@ -71,7 +80,7 @@ def report(status: Mapping[str, str]) -> dict[str, object]:
     }
 
 
-def stopped_report(position: Position) -> dict[str, object]:
+def stopped_report(position: Position) -> Dict[str, object]:
     """The report of a member that does not run."""
     return {
         "reachable": True,

@@ -10,8 +10,8 @@ short_description: State and position of one Galera member
 version_added: 0.1.0
 author: The stretch.cluster developers (@stretch-cluster)
 description:
-  - Tells whether the member runs and belongs to a Primary component, and its position (UUID and seqno); for one that
-    does not run, the position is read from its disk, and recovered where the member did not stop cleanly.
+  - Tells whether the member runs and belongs to a Primary component, and its position (UUID and seqno). For one that
+    does not run it is what C(grastate.dat) says, which is a seqno of -1 after a crash.
   - Can wait until the member is Synced in a Primary component of a given size.
 requirements:
   - PyMySQL
@@ -24,23 +24,28 @@ options:
     description: Path of the member's data directory on this host.
     type: path
     required: true
-  config_file:
-    description: Path of the configuration file with C(wsrep_cluster_address), to tell which members it was made for.
+  members_file:
+    description: Path of the list of the members, C(members.json), to tell which members this one was made for.
     type: path
     required: true
-  recover_command:
-    description:
-      - Command that runs C(mariadbd --wsrep-recover) on the data directory and prints its log. Only run when the
-        member does not run, has data and did not stop cleanly.
-    type: list
-    elements: str
+  state_file:
+    description: Path of the file in which the resource agent notes its state.
+    type: path
     required: true
   wait_for_size:
     description: Wait until the member is Synced and its component is Primary and has this many members.
     type: int
     default: 0
+  wait_for_agent:
+    description: Wait until the resource agent runs the member, too.
+    type: bool
+    default: false
+  wait_for_config:
+    description: Wait until the member runs with the configuration of this SHA-256, too.
+    type: str
+    default: ''
   timeout:
-    description: How many seconds to wait for O(wait_for_size).
+    description: How many seconds to wait.
     type: int
     default: 300
 attributes:
@@ -57,9 +62,8 @@ EXAMPLES = r"""
   stretch.cluster.galera_member_info:
     socket: /var/lib/stretch-galera/mysql.sock
     datadir: /var/lib/stretch-galera
-    config_file: /var/lib/config-data/puppet-generated/stretch_galera/etc/my.cnf.d/cluster.cnf
-    recover_command:
-      [podman, run, --rm, -v, "/var/lib/stretch-galera:/var/lib/mysql", service, mariadbd, --wsrep-recover]
+    members_file: /var/lib/config-data/puppet-generated/stretch_galera/etc/stretch-galera/members.json
+    state_file: /var/lib/stretch-galera-state/state.json
   register: member
 """
 
@@ -71,12 +75,13 @@ member:
   type: dict
   returned: always
 configured:
-  description: Addresses in the member's present C(wsrep_cluster_address), empty when it was never configured.
+  description: Addresses of the members that this one knows of, empty when it was never configured.
   type: list
   elements: str
   returned: always
 """
 
+import json
 import os
 import time
 import traceback
@@ -120,34 +125,51 @@ def running_report(socket: str) -> dict[str, Any] | None:
 
 def stopped_report(module: AnsibleModule) -> dict[str, Any]:
     grastate = read(os.path.join(module.params["datadir"], "grastate.dat"))
-    if not grastate:
-        return state.stopped_report(state.Position(state.NULL_UUID, -1))
-    position = state.parse_grastate(grastate)
-    if position.seqno < 0 and position.uuid != state.NULL_UUID:
-        _rc, out, err = module.run_command(module.params["recover_command"])
-        position = state.parse_recovered(out + err)
-    return state.stopped_report(position)
+    return state.stopped_report(state.parse_grastate(grastate) if grastate else state.Position(state.NULL_UUID, -1))
 
 
-def settled(report: dict[str, Any], size: int) -> bool:
-    return bool(report["primary"] and report["synced"] and report["size"] >= size)
+def agent_state(path: str) -> dict[str, Any]:
+    try:
+        found = json.loads(read(path) or "{}")
+    except ValueError as error:
+        raise state.MemberStateError(f"{path} is damaged: {error}") from error
+    return found if isinstance(found, dict) else {}
 
 
-def load(module: AnsibleModule) -> dict[str, Any]:
-    socket, size = module.params["socket"], module.params["wait_for_size"]
-    deadline = time.monotonic() + module.params["timeout"]
-    report = running_report(socket)
-    while size and not (report and settled(report, size)):
+def settled(report: dict[str, Any], agent: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    return bool(
+        report["primary"]
+        and report["synced"]
+        and report["size"] >= wanted["wait_for_size"]
+        and (not wanted["wait_for_agent"] or agent.get("phase") == "member")
+        and (not wanted["wait_for_config"] or agent.get("config") == wanted["wait_for_config"])
+    )
+
+
+def complaint(wanted: dict[str, Any], report: dict[str, Any] | None, agent: dict[str, Any]) -> str:
+    seen = f"it reports {report}" if report else f"nothing answers on {wanted['socket']}"
+    said = agent.get("told") or agent.get("last_error") or f"its phase is {agent.get('phase') or 'unknown'}"
+    return (
+        f"the member did not become Synced in a Primary component of {wanted['wait_for_size']} within "
+        f"{wanted['timeout']} s: {seen}. What its resource agent says: {said}. Look at its log and at whether the "
+        "members reach each other."
+    )
+
+
+def load(wanted: dict[str, Any], module: AnsibleModule) -> dict[str, Any]:
+    deadline = time.monotonic() + wanted["timeout"]
+    while True:
+        report, agent = running_report(wanted["socket"]), agent_state(wanted["state_file"])
+        if not wanted["wait_for_size"] or (report and settled(report, agent, wanted)):
+            return report or stopped_report(module)
         if time.monotonic() > deadline:
-            seen = f"it reports {report}" if report else f"nothing answers on {socket}"
-            raise state.MemberStateError(
-                f"the member did not become Synced in a Primary component of {size} "
-                f"within {module.params['timeout']} s: {seen}. "
-                "Look at its log and at whether the members reach each other."
-            )
+            raise state.MemberStateError(complaint(wanted, report, agent))
         time.sleep(1)
-        report = running_report(socket)
-    return report or stopped_report(module)
+
+
+def configured(path: str) -> list[str]:
+    text = read(path)
+    return state.parse_members(text) if text else []
 
 
 def main() -> None:
@@ -155,9 +177,11 @@ def main() -> None:
         argument_spec={
             "socket": {"type": "path", "required": True},
             "datadir": {"type": "path", "required": True},
-            "config_file": {"type": "path", "required": True},
-            "recover_command": {"type": "list", "elements": "str", "required": True},
+            "members_file": {"type": "path", "required": True},
+            "state_file": {"type": "path", "required": True},
             "wait_for_size": {"type": "int", "default": 0},
+            "wait_for_agent": {"type": "bool", "default": False},
+            "wait_for_config": {"type": "str", "default": ""},
             "timeout": {"type": "int", "default": 300},
         },
         supports_check_mode=True,
@@ -165,8 +189,8 @@ def main() -> None:
     if PYMYSQL_ERROR:
         module.fail_json(msg=missing_required_lib("PyMySQL"), exception=PYMYSQL_ERROR)
     try:
-        configured = state.parse_cluster_address(read(module.params["config_file"]))
-        module.exit_json(changed=False, member=load(module), configured=list(configured))
+        known = configured(module.params["members_file"])
+        module.exit_json(changed=False, member=load(module.params, module), configured=known)
     except (state.MemberStateError, OSError) as error:
         module.fail_json(msg=str(error))
 

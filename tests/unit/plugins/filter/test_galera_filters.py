@@ -38,8 +38,8 @@ def test_cluster_address() -> None:
 
 def test_election() -> None:
     reports = {
-        "a": {"reachable": True, "primary": False, "uuid": OURS, "seqno": 1},
-        "b": {"reachable": True, "primary": False, "uuid": "", "seqno": -1},
+        "a": {"reachable": True, "agent": {"phase": "waiting", "position": {"uuid": OURS, "seqno": 1}}},
+        "b": {"reachable": True, "agent": {"phase": "waiting", "position": {"uuid": "", "seqno": -1}}},
     }
     assert galera_election(reports, ["a", "b", "c"]) == {
         "action": "wait",
@@ -49,8 +49,8 @@ def test_election() -> None:
     }
     assert galera_election(reports, ["a", "b", "c"], lost=["c"])["member"] == "a"
     assert galera_election(reports, [{"name": "a", "weight": 1}, {"name": "b", "weight": 1}])["member"] == "a"
-    empty = {"a": {"reachable": True}}
-    assert galera_election(empty, ["a"])["action"] == "stop"
-    assert galera_election(empty, ["a"], first_deployment=True)["action"] == "bootstrap"
-    with pytest.raises(AnsibleFilterError, match="reachable and primary"):
+    assert galera_election({"a": reports["b"]}, ["a"])["action"] == "stop"
+    with pytest.raises(AnsibleFilterError, match="lost names d"):
+        galera_election(reports, ["a", "b", "c"], lost=["d"])
+    with pytest.raises(AnsibleFilterError, match="reachable must be"):
         galera_election({"a": {}}, ["a"])

@@ -60,21 +60,23 @@ def test_a_failed_recovery_shows_the_end_of_its_log() -> None:
     assert "line 4" not in str(raised.value)
 
 
+def test_members() -> None:
+    assert galera_state.parse_members('{"members": [{"address": "10.1.20.11"}, {"address": "10.0.20.11"}]}') == [
+        "10.0.20.11",
+        "10.1.20.11",
+    ]
+    for text in ("", "[]", "{}", '{"members": [{}]}'):
+        with pytest.raises(MemberStateError, match="does not list"):
+            galera_state.parse_members(text)
+
+
 @pytest.mark.parametrize(
-    ("config", "hosts"),
-    [
-        ("", ()),
-        ("[mysqld]\nwsrep_on = ON\n", ()),
-        ("[mysqld]\nwsrep_cluster_address = gcomm://\n", ()),
-        ("wsrep_cluster_address=gcomm://10.1.20.11:4577,10.0.20.11:4577\n", ("10.0.20.11", "10.1.20.11")),
-        ("  wsrep-cluster-address = gcomm://b,a?pc.wait_prim=no\n", ("a", "b")),
-        ("# wsrep_cluster_address = gcomm://a\n", ()),
-        ("wsrep_cluster_address = gcomm://a\nwsrep_cluster_address = gcomm://b\n", ("b",)),
-    ],
-    ids=["empty", "not there", "bootstrap", "ports", "options", "comment", "the last one"],
+    ("status", "state", "expected"),
+    [("Primary", "4", True), ("Primary", "2", True), ("Primary", "1", False), ("Primary", "3", False)]
+    + [("non-Primary", "4", False), ("Disconnected", "0", False)],
 )
-def test_cluster_address(config: str, hosts: tuple[str, ...]) -> None:
-    assert galera_state.parse_cluster_address(config) == hosts
+def test_who_is_a_member(status: str, state: str, expected: bool) -> None:
+    assert galera_state.is_member({"wsrep_cluster_status": status, "wsrep_local_state": state}) is expected
 
 
 def test_report_of_a_running_member() -> None:
