@@ -60,6 +60,9 @@ class FakeHost:
         for name, value in seen.items():
             setattr(self, name, value)
 
+    def limit(self, name: str) -> float:
+        return {"hang_timeout": 30.0, "component_timeout": 45.0}[name]
+
     def load_state(self) -> dict[str, Any]:
         return dict(self.saved)
 
@@ -180,7 +183,7 @@ SILENT = {"reachable": False}
 
 def agent(library: Any, host: FakeHost) -> Any:
     parameters = library.Parameters(
-        config="/c", datadir="/d", state="/s", log="/l", user="mysql", hang_timeout=30.0, component_timeout=45.0,
+        config="/c", datadir="/d", state="/s", log="/l", user="mysql",
         action_timeout=60.0, interval=3.0,
     )  # fmt: skip
     return library.Agent(parameters, host)

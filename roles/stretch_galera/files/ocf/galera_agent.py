@@ -104,7 +104,7 @@ class Agent:
             position = self.host.position()
         except galera_state.MemberStateError as error:
             # No position, no vote. But where a Primary component is up, the member can get a copy of its data.
-            self.enter("backoff", position=None, unreadable=str(error))
+            self.enter("backoff", position=None, unreadable=str(error), unreadable_at=time.monotonic())
             return
         if position is None:
             self.host.start_recovery()
@@ -129,11 +129,17 @@ class Agent:
             return "the position of its data is being read from disk"
         if seen.phase == "ended":
             self._failed(seen.error)
-        if seen.phase == "ended" or (seen.phase == "unknown" and not self.state.get("unreadable")):
+        if seen.phase == "ended" or (seen.phase == "unknown" and self._may_recover()):
             self.recover()
             if self.state["phase"] == "recovering":
                 return "the position of its data is being read from disk"
         return self._elect()
+
+    def _may_recover(self) -> bool:
+        """Whether the position may be read; where that failed, it is tried again now and then."""
+        return not self.state.get("unreadable") or (
+            time.monotonic() - float(self.state.get("unreadable_at") or 0.0) > LAST_BACKOFF
+        )
 
     def _member(self, seen: Seen) -> str:
         self.host.forget_declarations()
@@ -157,11 +163,11 @@ class Agent:
             since = self.state.get("complete_since") or time.monotonic()
         reason = f"runs outside a Primary component. {decision.reason}"
         self.enter("nonprimary", position=None, complete_since=since, decision=_plain(decision))
-        if since is not None and time.monotonic() - since > self.parameters.component_timeout:
+        if since is not None and time.monotonic() - since > self.host.limit("component_timeout"):
             self.host.end_server()
             self.enter("stopping", complete_since=None)
             return "gives way to the election: all members are there, and no component became Primary"
-        if decision.action == election.JOIN and self._aged("nonprimary") > self.parameters.component_timeout:
+        if decision.action == election.JOIN and self._aged("nonprimary") > self.host.limit("component_timeout"):
             # Galera looks for lost peers by itself; one that does not find them joins anew.
             self.host.end_server()
             self.enter("stopping")
@@ -270,6 +276,7 @@ class Agent:
             return OCF_SUCCESS
         for _attempt in range(10):
             if self.look().phase == "member":
+                self.enter("member", position=None)
                 self.host.mark_promoted(True)
                 return OCF_SUCCESS
             time.sleep(1)
@@ -311,7 +318,7 @@ class Agent:
         if seen.phase == "hung":
             silent = self._aged("hung")
             self.enter("hung")
-            if silent > self.parameters.hang_timeout:
+            if silent > self.host.limit("hang_timeout"):
                 return f"the server has not answered for {silent:.0f} s"
         if seen.phase == "ended" and promoted:
             return f"the server ended by itself: {seen.error}"
@@ -327,7 +334,7 @@ def _plain(decision: election.Decision) -> Dict[str, Any]:
     }
 
 
-ACTIONS = ("start", "stop", "monitor", "promote", "demote", "reload-agent", "meta-data", "validate-all")
+ACTIONS = ("start", "stop", "monitor", "promote", "demote", "meta-data", "validate-all")
 
 
 def main(arguments: List[str]) -> int:
@@ -352,7 +359,7 @@ def run(action: str) -> int:
         # What never started needs no configuration to be found stopped, or to be stopped.
         if action not in ("stop", "monitor") or host.started():
             host.validate()
-        if action in ("validate-all", "reload-agent"):
+        if action == "validate-all":
             return OCF_SUCCESS
         return int(getattr(Agent(parameters, host), action)())
     except AgentError as error:

@@ -6,6 +6,7 @@
 
 import contextlib
 import hashlib
+import importlib.util
 import json
 import os
 import pwd
@@ -51,8 +52,6 @@ class Parameters(NamedTuple):
     state: str
     log: str
     user: str
-    hang_timeout: float
-    component_timeout: float
     action_timeout: float  # of the operation that runs, by Pacemaker
     interval: float  # of a monitor; 0 for a probe
 
@@ -69,24 +68,15 @@ class Parameters(NamedTuple):
                 state=_parameter("state", "/var/lib/stretch-galera-state"),
                 log=_parameter("log", "/var/log/mysql/mysqld.log"),
                 user=_parameter("user", "mysql"),
-                hang_timeout=_seconds("hang_timeout", "30"),
-                component_timeout=_seconds("component_timeout", "45"),
                 action_timeout=float(_parameter("CRM_meta_timeout", "60000")) / 1000,
                 interval=float(_parameter("CRM_meta_interval", "0")) / 1000,
             )
         except ValueError as error:
-            raise AgentError(f"a parameter is no number of seconds above 0: {error}", "configured") from None
+            raise AgentError(f"Pacemaker gives a time that is no number: {error}", "configured") from None
 
 
 def _parameter(name: str, default: str) -> str:
     return os.environ.get("OCF_RESKEY_" + name) or default
-
-
-def _seconds(name: str, default: str) -> float:
-    value = float(_parameter(name, default))
-    if not 0 < value < float("inf"):
-        raise ValueError(f"{name} is {value:g}")
-    return value
 
 
 def complain(text: str, code: int) -> int:
@@ -156,6 +146,8 @@ class Host:
                 if loaded["self"] not in names or len(set(names)) < len(names) or len(set(addresses)) < len(addresses):
                     raise ValueError("self has to be one of the members, each with a name and an address of its own")
                 int(loaded["replication_port"]), int(loaded["check_port"])
+                if min(float(loaded["hang_timeout"]), float(loaded["component_timeout"])) <= 0:
+                    raise ValueError("hang_timeout and component_timeout are seconds, more than 0")
             except (ValueError, KeyError, TypeError) as error:
                 raise AgentError(f"{path} does not describe the members: {error}", "configured") from None
             self._members = dict(loaded)
@@ -169,6 +161,10 @@ class Host:
     def member_names(self) -> List[str]:
         """Names of all members of all sites."""
         return [str(member["name"]) for member in self.members["members"]]
+
+    def limit(self, name: str) -> float:
+        """A time limit in seconds, hang_timeout or component_timeout."""
+        return float(self.members[name])
 
     def key(self) -> str:
         """The key that the members sign their reports with.
@@ -198,6 +194,8 @@ class Host:
         self.key()
         self.member_names()
         self._binary(BINARIES)
+        if importlib.util.find_spec("pymysql") is None:
+            raise AgentError("there is no Python package PyMySQL in this container", "installed")
 
     @staticmethod
     def _binary(names: Tuple[str, ...]) -> str:
@@ -235,7 +233,7 @@ class Host:
         except ValueError:
             state = {}
         if state.get("boot") != self._boot():
-            for name in ("since", "written", "failed_at", "join_since", "complete_since"):
+            for name in ("since", "written", "failed_at", "join_since", "complete_since", "unreadable_at"):
                 state.pop(name, None)
         return dict(state)
 
@@ -382,7 +380,9 @@ class Host:
         remove(self._state("recover.log"))
         self.refresh_files()
         arguments = [self._binary(BINARIES), "--defaults-file=" + self.defaults, "--user=" + self.parameters.user]
-        arguments += ["--wsrep-recover", "--skip-networking", "--log-error=/dev/stderr"]
+        # Without an address the server refuses even this.
+        arguments += ["--wsrep-recover", "--skip-networking", "--wsrep-cluster-address=" + self._cluster_address()]
+        arguments.append("--log-error=/dev/stderr")
         self._spawn(arguments, self._state("recover.log"))
 
     def end_recovery(self) -> None:

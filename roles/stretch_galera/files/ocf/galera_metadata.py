@@ -6,7 +6,7 @@
 META_DATA = """<?xml version="1.0"?>
 <!DOCTYPE resource-agent SYSTEM "ra-api-1.dtd">
 <resource-agent name="galera" version="1.0">
-<version>1.1</version>
+<version>1.0</version>
 <longdesc lang="en">
 One member of a Galera cluster that stretches over several Pacemaker clusters, each of which runs its own members.
 
@@ -16,43 +16,30 @@ waits for is shown as the exit reason of its monitor, with the code of a degrade
 </longdesc>
 <shortdesc lang="en">Member of a Galera cluster over several sites</shortdesc>
 <parameters>
-<parameter name="config" unique="0" required="0" reloadable="1">
-<longdesc lang="en">Directory with my.cnf, members.json, report.key, environment.json and tls/.</longdesc>
+<parameter name="config" unique="0" required="0">
+<longdesc lang="en">Directory with my.cnf, members.json, report.key, environment.json and tls.</longdesc>
 <shortdesc lang="en">Directory of the configuration</shortdesc>
 <content type="string" default="/etc/stretch-galera"/>
 </parameter>
-<parameter name="datadir" unique="1" required="0" reloadable="1">
+<parameter name="datadir" unique="1" required="0">
 <longdesc lang="en">Data directory; the socket mysql.sock is in it.</longdesc>
 <shortdesc lang="en">Data directory</shortdesc>
 <content type="string" default="/var/lib/mysql"/>
 </parameter>
-<parameter name="state" unique="1" required="0" reloadable="1">
+<parameter name="state" unique="1" required="0">
 <longdesc lang="en">Directory where the agent notes what it knows, and an operator's declarations are.</longdesc>
 <shortdesc lang="en">Directory of the state</shortdesc>
 <content type="string" default="/var/lib/stretch-galera-state"/>
 </parameter>
-<parameter name="log" unique="1" required="0" reloadable="1">
+<parameter name="log" unique="1" required="0">
 <longdesc lang="en">Log of the server.</longdesc>
 <shortdesc lang="en">Log of the server</shortdesc>
 <content type="string" default="/var/log/mysql/mysqld.log"/>
 </parameter>
-<parameter name="user" unique="0" required="0" reloadable="1">
+<parameter name="user" unique="0" required="0">
 <longdesc lang="en">User that the server runs as.</longdesc>
 <shortdesc lang="en">User of the server</shortdesc>
 <content type="string" default="mysql"/>
-</parameter>
-<parameter name="hang_timeout" unique="0" required="0" reloadable="1">
-<longdesc lang="en">Seconds after which a server that does not answer is ended and started again.</longdesc>
-<shortdesc lang="en">Limit for a server that hangs</shortdesc>
-<content type="integer" default="30"/>
-</parameter>
-<parameter name="component_timeout" unique="0" required="0" reloadable="1">
-<longdesc lang="en">
-Seconds for which a server outside a Primary component, while all members are there and none is in one, may wait for
-Galera to form it again; then the server is stopped and takes part in the election.
-</longdesc>
-<shortdesc lang="en">Limit for a server without a Primary component</shortdesc>
-<content type="integer" default="45"/>
 </parameter>
 </parameters>
 <actions>
@@ -62,7 +49,6 @@ Galera to form it again; then the server is stopped and takes part in the electi
 <action name="demote" timeout="60s"/>
 <action name="monitor" timeout="60s" interval="3s" role="Unpromoted" depth="0"/>
 <action name="monitor" timeout="60s" interval="10s" role="Promoted" depth="0"/>
-<action name="reload-agent" timeout="30s"/>
 <action name="meta-data" timeout="5s"/>
 <action name="validate-all" timeout="30s"/>
 </actions>
