@@ -69,7 +69,7 @@ def test_everything_in_one_message(tmp_path: Path) -> None:
     code, output = preflight(tmp_path, members)
     assert code != 0
     for sentence in (
-        "127.0.0.21 resolves to the loopback address 127.0.0.21 on 127.0.0.11 and 127.0.0.12; it must resolve to 192.0.2.21",
+        "resolves to the loopback address 127.0.0.21 on 127.0.0.11 and 127.0.0.12; it must resolve to 192.0.2.21",
         "The host that answers as 127.0.0.21 does not have the address 192.0.2.21",
         "data on 127.0.0.11 is not empty",
         "Nothing has been changed.",
