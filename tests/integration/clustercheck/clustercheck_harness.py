@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,13 +19,24 @@ from typing import Any
 
 import pymysql
 import pytest
+from ansible_collections.stretch.cluster.plugins.module_utils import galera_report
 
-SERVICE = Path(__file__).resolve().parents[3] / "roles/clustercheck/files/clustercheck.py"
+ROOT = Path(__file__).resolve().parents[3]
+KEY = "0123456789abcdef" * 4
 # The interpreter of the service: another one shows that it runs on older Pythons.
 PYTHON = os.environ.get("STRETCH_CLUSTERCHECK_PYTHON", sys.executable)
 PROVIDER = Path("/usr/lib/galera/libgalera_smm.so")
 LIMIT = 1.0
 """Seconds within which the service has to notice a database that hangs."""
+
+
+def install(directory: Path) -> Path:
+    """Lay the service's files into a directory, as the role does, and return the path of the one to run."""
+    directory.mkdir(exist_ok=True)
+    for name in ("clustercheck.py", "clustercheck_answers.py"):
+        shutil.copy(ROOT / "roles/clustercheck/files" / name, directory)
+    shutil.copy(ROOT / "plugins/module_utils/galera_report.py", directory)
+    return directory / "clustercheck.py"
 
 
 def free_port() -> int:
@@ -114,6 +125,11 @@ class Member:
         assert self.process is not None
         self.process.send_signal(number)
 
+    def revive(self) -> None:
+        """Start it again if it was stopped or killed."""
+        if self.process is None or self.process.poll() is not None:
+            self.start()
+
     def stop(self) -> None:
         """Stop the server."""
         if self.process is not None:
@@ -138,26 +154,52 @@ class Service:
     def __init__(self, directory: Path, **options: Any) -> None:
         """Start it with these options of its ini file."""
         self.port = free_port()
-        self.log = directory / f"{self.port}.log"
-        self.ini = directory / f"{self.port}.ini"
-        options = {"address": "127.0.0.1", "port": self.port, "timeout": LIMIT, **options}
-        self.ini.write_text("[clustercheck]\n" + "".join(f"{name} = {value}\n" for name, value in options.items()))
+        self.directory = directory / str(self.port)
+        self.program = install(self.directory)
+        self.log = self.directory / "log"
+        self.ini = self.directory / "clustercheck.ini"
+        self.loaded = self.directory / "loaded"
+        self.options = {
+            "address": "127.0.0.1",
+            "port": self.port,
+            "timeout": LIMIT,
+            "loaded_file": self.loaded,
+            **options,
+        }
+        self.configure()
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen([PYTHON, str(SERVICE), str(self.ini)], stdout=log, stderr=log)
+            self.process = subprocess.Popen([PYTHON, str(self.program), str(self.ini)], stdout=log, stderr=log)
 
-    def ask(self, method: str = "OPTIONS", path: str = "/") -> tuple[int, str]:
+    def configure(self, **options: Any) -> None:
+        """Write the ini file, with these options changed."""
+        self.options.update(options)
+        lines = "".join(f"{name} = {value}\n" for name, value in self.options.items())
+        self.ini.write_text("[clustercheck]\n" + lines)
+
+    def reload(self) -> None:
+        """Send the signal that makes it read its files."""
+        self.process.send_signal(signal.SIGHUP)
+
+    def digest(self) -> str:
+        """Return the digest of its files, as the role's reload command computes it."""
+        names = ("clustercheck.py", "clustercheck_answers.py", "galera_report.py", "clustercheck.ini")
+        command = f"cd {self.directory} && cat {' '.join(names)} | sha256sum"
+        return subprocess.run(command, shell=True, check=True, capture_output=True, text=True).stdout.split()[0]  # noqa: S602
+
+    def ask(self, method: str = "OPTIONS", path: str = "/", limit: float = 0.5) -> tuple[int, str]:
         """Ask once, with a short limit of time: no answer may ever wait for the database."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=0.5)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=limit)
         with contextlib.closing(connection):
             connection.request(method, path)
             response = connection.getresponse()
             return response.status, response.read().decode().strip()
 
     def report(self) -> dict[str, Any]:
-        """Return the report."""
-        status, body = self.ask("GET", "/report")
-        assert status == 200
-        found: dict[str, Any] = json.loads(body)
+        """Return the report, asked for as the members do, with a short limit of time."""
+        member = {"name": "a", "address": "127.0.0.1", "port": self.port}
+        found = galera_report.fetch([member], KEY, 0.5)["a"]
+        assert found.pop("reachable"), found
+        assert 0 < found.pop("round_trip") < 0.5
         return found
 
     def until(self, status: int, reason: str = "", limit: float = 3 * LIMIT) -> float:

@@ -5,15 +5,19 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from clustercheck_harness import PROVIDER, Member, Service, stop
+from clustercheck_harness import KEY, PROVIDER, ROOT, Member, Service, stop
+
+sys.path.insert(0, str(ROOT / "tests/unit/roles"))  # the reader of metrics
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +46,7 @@ def running_member(directory: Path) -> Iterator[Member]:
 def member(running_member: Member) -> Iterator[Member]:
     """The member, brought back to what it was after the test."""
     yield running_member
+    running_member.revive()
     running_member.signal(signal.SIGCONT)
     for setting in ("wsrep_reject_queries = NONE", "wsrep_desync = OFF", "read_only = OFF"):
         running_member.sql(f"SET GLOBAL {setting}")
@@ -60,3 +65,22 @@ def start_service(directory: Path, member: Member) -> Iterator[Callable[..., Ser
     yield start
     for service in services:
         stop(service.process)
+
+
+@pytest.fixture
+def start_reporter(tmp_path: Path, start_service: Callable[..., Service]) -> Callable[..., Service]:
+    """Start services that give the report, of a member called ``a``."""
+    members = {"cluster": "stretch", "self": "a", "check_port": 1, "members": [], "arbiters": []}
+    (tmp_path / "members.json").write_text(json.dumps(members))
+    (tmp_path / "report.key").write_text(KEY + "\n")
+    (tmp_path / "state").mkdir()
+
+    def start(**options: Any) -> Service:
+        of_report = {
+            "report_key_file": tmp_path / "report.key",
+            "members_file": tmp_path / "members.json",
+            "state_directory": tmp_path / "state",
+        }
+        return start_service(**{**of_report, **options})
+
+    return start
