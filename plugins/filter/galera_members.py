@@ -11,9 +11,9 @@ version_added: 0.1.0
 author: The stretch.cluster developers (@stretch-cluster)
 description:
   - Chooses the controllers that are members of the cluster, and gives each its segment and its weight.
-  - If the members and the arbiters are an even number of votes, the first member of the primary stack has a weight of
-    2, so that no split of the cluster is a tie. Otherwise every weight is 1.
-  - Without an arbiter, a cluster of two stacks survives the loss of the second one, not that of the primary one.
+  - A member weighs 10, the first one of the primary stack 12, that of the second stack 11, so that two stacks that are
+    left are never a tie. P(stretch.cluster.galera_arbiters#filter) gives the weights of the arbiters to them, and
+    P(stretch.cluster.galera_quorum#filter) what the cluster then survives.
 options:
   _input:
     description: The value of C(stretch_topology).
@@ -21,9 +21,6 @@ options:
     required: true
   members_per_stack:
     description: How many controllers of each stack are members, from the first one on. Without it, all are.
-    type: int
-  arbiters:
-    description: How many arbiters vote. Without it, all arbiters of the topology do.
     type: int
 """
 
@@ -63,12 +60,10 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.stretch.cluster.plugins.module_utils import galera
 
 
-def galera_members(
-    topology: dict[str, Any], members_per_stack: int | None = None, arbiters: int | None = None
-) -> list[dict[str, Any]]:
+def galera_members(topology: dict[str, Any], members_per_stack: int | None = None) -> list[dict[str, Any]]:
     """The members; the parameters are documented above."""
     try:
-        return [dataclasses.asdict(member) for member in galera.members(topology, members_per_stack, arbiters)]
+        return [dataclasses.asdict(member) for member in galera.members(topology, members_per_stack)]
     except galera.GaleraError as error:
         raise AnsibleFilterError(str(error)) from error
 
