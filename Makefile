@@ -23,7 +23,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 .PHONY: help
 help:  ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' Makefile | while IFS='|' read -r target what; do \
-	    printf '  make %-12s %s\n' "$$target" "$$what"; done
+	    printf '  make %-18s %s\n' "$$target" "$$what"; done
 	@echo "  STACKS=$(STACKS) selects the stacks of site, clean and lab"
 
 .PHONY: venv
@@ -96,6 +96,11 @@ lab: venv-dev  ## Two stacks: build, build again, check, prove, tear down
 .PHONY: bench
 bench: venv  ## Time make site from nothing, and its second run
 	@tools/bench
+
+.PHONY: bench-clustercheck
+bench-clustercheck: venv-dev  ## clustercheck beside the usual shell script
+	@tools/servers
+	@tools/bench-clustercheck
 
 .PHONY: docs
 docs: venv-dev  ## Write the roles' READMEs; pages of roles and plugins, into .build/docs
