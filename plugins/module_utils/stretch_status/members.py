@@ -152,7 +152,7 @@ def role(name: str, pacemaker: Mapping[str, Any] | None, error: str) -> tuple[st
 
 
 def _failures(name: str, pacemaker: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [one for one in pacemaker["failures"] if one["node"] == name and not one["resource"].startswith("ip-")]
+    return [one for one in pacemaker["failures"] if one["node"] == name]
 
 
 def _degraded(name: str, pacemaker: Mapping[str, Any]) -> bool:

@@ -132,7 +132,7 @@ def _pill(level: str, words: str) -> str:
 def _site(site: Site, status: Status) -> Iterator[str]:
     yield f'<section class="card"><h2>{escape(site.name)} <small>{escape(site.region)}</small></h2>'
     yield from _table(COLUMNS, (_row(member) for member in status.of_site(site.name)))
-    reasons = [one for one in status.of_site(site.name) if one.pacemaker_reason]
+    reasons = [one for one in status.of_site(site.name) if text.remarkable(one)]
     if reasons:
         yield '<p class="notes">' + "<br>".join(
             f"<b>{escape(one.name)}</b> under Pacemaker: {escape(one.pacemaker_reason)}" for one in reasons

@@ -34,7 +34,7 @@ def pacemaker(output: str, bundle: str, primitive: str) -> dict[str, Any]:
     :param primitive: Name of the resource in it.
     :returns: ``dc``, ``quorum``, ``maintenance`` (of the whole cluster), ``nodes`` (state by name), ``configured``
         (whether the bundle exists), ``members`` (role, failed, blocked, managed by host), ``vips`` (host or None by
-        address), ``failures`` (node, resource, task, code, reason, degraded).
+        address), ``failures`` of the members alone (node, resource, task, code, reason, degraded).
     :raises SourceError: when it is not that.
     """
     try:
@@ -60,7 +60,11 @@ def pacemaker(output: str, bundle: str, primitive: str) -> dict[str, Any]:
             for one in resources.iter("resource")
             if one.get("id", "").startswith("ip-")
         },
-        "failures": [_failure(one, hosts) for one in root.iterfind("failures/failure")],
+        "failures": [
+            failure
+            for failure in (_failure(one, hosts) for one in root.iterfind("failures/failure"))
+            if failure["resource"] == primitive or failure["resource"].startswith(f"{bundle}-")
+        ],
     }
 
 

@@ -177,10 +177,15 @@ def _site(site: Site) -> str:
     return f"SITE {site.name} ({site.region})  VIP {site.vip}  {writes}: {site.access}"
 
 
+def remarkable(member: Member) -> bool:
+    """Whether what Pacemaker says of a member is worth a line: it keeps what was said of one that is well by now."""
+    return bool(member.pacemaker_reason) and (member.state.level != OK or member.pacemaker != "Promoted")
+
+
 def _under_pacemaker(members: Sequence[Member]) -> Iterator[str]:
     told: dict[str, list[str]] = {}
     for member in members:
-        if member.pacemaker_reason:
+        if remarkable(member):
             told.setdefault(member.pacemaker_reason, []).append(member.name)
     for reason, those in told.items():
         yield f"   pacemaker on {names(those)}: {reason}"

@@ -211,7 +211,7 @@ def _members(status: Status, reports: Mapping[str, Mapping[str, Any]]) -> Iterat
         if trouble and not named:
             what = ": ".join(part for part in (member.state.label, member.state.detail) if part)
             yield Problem(WARN if member.state.level == OFF else member.state.level, member.name, what)
-        elif not trouble and member.node:
+        elif not trouble and member.node and member.site not in dark:
             yield Problem(WARN, member.name, f"its node does not answer Ansible: {member.node}")
         yield from _under_pacemaker(member)
         report = reports.get(member.name, {})

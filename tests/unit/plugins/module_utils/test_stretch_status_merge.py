@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Optional
 
 import pytest
 import stretch_status_harness as harness
-from ansible_collections.stretch.cluster.plugins.module_utils.stretch_status import merge
+from ansible_collections.stretch.cluster.plugins.module_utils.stretch_status import merge, text
 from ansible_collections.stretch.cluster.plugins.module_utils.stretch_status.model import (
     BAD,
     BUSY,
@@ -387,6 +387,16 @@ def test_pacemaker_that_failed_complained_or_is_in_maintenance() -> None:
     status = look(world)
     assert of(status, "s2controller-0").pacemaker == "maintenance"
     assert any(one.who == "stack2" and "no quorum" in one.what for one in status.problems)
+
+
+def test_what_pacemaker_kept_of_a_member_that_is_well_by_now_is_not_repeated() -> None:
+    world = harness.well()
+    said = {"node": "s1controller-0", "resource": "stretch-galera", "task": "monitor", "code": 190, "degraded": True}
+    world.pacemaker["stack1"]["failures"] = [{**said, "reason": "is joining the Primary component"}]
+    assert not text.remarkable(of(look(world), "s1controller-0"))
+    assert look(world).level == OK
+    world.hung("s1controller-0")
+    assert text.remarkable(of(look(world), "s1controller-0"))
 
 
 def test_a_quorate_pacemaker_is_believed() -> None:

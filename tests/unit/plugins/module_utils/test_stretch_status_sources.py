@@ -53,6 +53,16 @@ def test_an_agent_that_says_something_and_a_node_that_is_off() -> None:
     assert {one["resource"] for one in told["failures"]} == {"stretch-galera"}
 
 
+def test_the_collections_own_agent() -> None:
+    """As the lab printed it while the last member of a rolling restart came back."""
+    told = pacemaker("agent")
+    hosts = ["s2controller-0", "s2controller-1", "s2controller-2"]
+    assert sorted(told["members"]) == hosts
+    assert {one["node"] for one in told["failures"]} <= set(hosts)
+    assert all(one["degraded"] for one in told["failures"])
+    assert told["vips"]["10.1.20.6"] == "s2controller-1"
+
+
 def test_an_action_that_failed() -> None:
     told = pacemaker("failed")
     assert told["members"][B]["failed"]
@@ -60,6 +70,13 @@ def test_an_action_that_failed() -> None:
     (failure,) = told["failures"]
     assert (failure["node"], failure["task"], failure["code"], failure["degraded"]) == (B, "start", 1, False)
     assert failure["reason"] == "/etc/stretch-galera/members.json: self is not among the members"
+
+
+def test_what_others_failed_at_is_no_matter_of_the_members() -> None:
+    text = fixture("crm_mon_failed.xml").replace("stretch-galera_start_0", "keystone_start_0")
+    assert sources.pacemaker(text, "stretch-galera-bundle", "stretch-galera")["failures"] == []
+    text = fixture("crm_mon_failed.xml").replace("stretch-galera_start_0", "stretch-galera-bundle-podman-1_start_0")
+    assert len(sources.pacemaker(text, "stretch-galera-bundle", "stretch-galera")["failures"]) == 1
 
 
 def test_without_a_quorum() -> None:
