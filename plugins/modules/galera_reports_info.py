@@ -12,7 +12,7 @@ author: The stretch.cluster developers (@stretch-cluster)
 description:
   - Asks the clustercheck of every member at once for its authenticated report. Whether MariaDB runs there does not
     matter. A member that gives none within the time is reported as unreachable, with the reason.
-  - Run it on a controller that has the files of the role M(stretch.cluster.stretch_galera#role).
+  - Run it on a controller that has the files of the role P(stretch.cluster.stretch_galera#role).
 options:
   members_file:
     description: Path of C(members.json), which says who the members are and where clustercheck answers.

@@ -576,12 +576,12 @@ class Reloader:
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-async def fresh(service: Service) -> None:
-    """Wait a moment for the database's first answer: on a busy host the one handed over may soon be too old."""
-    deadline = service.loop.time() + service.configuration.interval
-    inherited = service.observation
-    while service.observation.asked == inherited.asked and service.loop.time() < deadline:
-        await asyncio.sleep(0.002)
+async def fresh(service: Service, inherited: Optional[Observation]) -> None:
+    """Wait for the first answer of a database that answered before: on a busy host the last one may soon be too old."""
+    deadline = service.loop.time() + service.configuration.timeout
+    if inherited is not None and inherited.status is not None:
+        while service.observation.asked == inherited.asked and service.loop.time() < deadline:
+            await asyncio.sleep(0.002)
 
 
 def serve(configuration: Configuration, listening: socket.socket, handover: Optional[Handover]) -> None:
@@ -601,7 +601,7 @@ def serve(configuration: Configuration, listening: socket.socket, handover: Opti
     threading.Thread(target=poll, args=(configuration, teller(service.tell)), daemon=True).start()
     threading.Thread(target=watch, args=(configuration, teller(service.tell_local)), daemon=True).start()
     if handover is not None:
-        loop.run_until_complete(fresh(service))
+        loop.run_until_complete(fresh(service, handover.observation))
     server = loop.run_until_complete(loop.create_server(lambda: Connection(service), sock=listening, backlog=1024))
     loop.add_signal_handler(signal.SIGHUP, Reloader(service, listening).ask)
     for number in (signal.SIGTERM, signal.SIGINT):  # PID 1 of a container ignores what it does not handle

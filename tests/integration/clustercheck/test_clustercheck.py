@@ -309,8 +309,12 @@ def until_said(service: Service, text: str, limit: float = 10) -> None:
         time.sleep(0.02)
 
 
+# Seconds that the database may take where it is not what is tested: the machine may be busy.
+PATIENT = 5
+
+
 def test_a_reload_fails_no_check(start_reporter: Start, member: Member) -> None:
-    service = start_reporter()
+    service = start_reporter(timeout=PATIENT)
     service.until(200, "Synced")
     until_loaded(service)
     asked = parse_metrics(service.ask("GET", "/metrics")[1] + "\n")["clustercheck_checks_total"][(("status", "200"),)]
@@ -333,7 +337,7 @@ def test_a_reload_fails_no_check(start_reporter: Start, member: Member) -> None:
     assert stream.failures == []
     assert set(stream.answers) == {(200, "Synced")}
     assert len(stream.answers) > 100
-    assert stream.longest < 2
+    assert stream.longest < PATIENT
     assert service.process.poll() is None
     with socket.create_connection(("127.0.0.1", service.port)) as client:
         client.sendall(b"GET / HTTP/1.0\r\n\r\n")
@@ -423,7 +427,7 @@ def test_a_reload_can_change_the_port(start_service: Start) -> None:
 
 
 def test_signals_in_a_row_do_no_harm(start_service: Start) -> None:
-    service = start_service()
+    service = start_service(timeout=PATIENT)
     service.until(200)
     stream = Stream(service)
     for pause in [0.03] * 30 + [0.5] * 4:
@@ -488,17 +492,17 @@ def test_it_ends_at_once_when_told(start_service: Start, member: Member, hung: b
 def test_the_log_has_a_line_per_change_only(start_service: Start, member: Member) -> None:
     service = start_service()
     service.until(200)
-    member.sql("SET GLOBAL read_only = ON")
+    member.sql("SET GLOBAL wsrep_reject_queries = ALL")
     service.until(503)
     for _attempt in range(50):
         service.ask()
-    member.sql("SET GLOBAL read_only = OFF")
+    member.sql("SET GLOBAL wsrep_reject_queries = NONE")
     service.until(200)
     lines = [line.split(" ", 2)[2] for line in service.log.read_text().splitlines()]
     assert lines == [f"listening on 127.0.0.1 port {service.port}", *LOGGED]
 
 
-LOGGED = ["available: Synced", "unavailable: read_only is ON", "available: Synced"]
+LOGGED = ["available: Synced", "unavailable: wsrep_reject_queries is ALL", "available: Synced"]
 
 
 @pytest.mark.parametrize("sent", [b"rubbish\r\n\r\n", b"GET / HTTP/1.0\r\n" + b"x" * 9000, b"\x00\xff\r\n\r\n"])
