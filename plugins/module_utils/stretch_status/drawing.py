@@ -199,7 +199,7 @@ def _second(member: Member) -> str:
     """What is most worth knowing in the second line: why it is not well, or where it stands."""
     if member.waits_for:
         return f"for {', '.join(member.waits_for)} · at {position(member)}"
-    if member.state.level in (BAD, WARN, OFF) and member.state.detail:
+    if member.state.level != OK and member.state.detail:
         return member.state.detail
     behind = f", {member.behind} behind" if member.behind else ""
     weight = "" if member.weight is None else f" · weight {member.weight}"
