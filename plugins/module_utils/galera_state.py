@@ -9,7 +9,7 @@ Runs in the containers of the members too: Python 3.6 or later.
 
 import json
 import re
-from typing import Dict, List, Mapping, NamedTuple
+from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 NULL_UUID = "00000000-0000-0000-0000-000000000000"
 
@@ -51,14 +51,16 @@ def parse_recovered(log: str) -> Position:
     return Position(found[-1][0], int(found[-1][1]))
 
 
-def parse_members(text: str) -> List[str]:
-    """Addresses in the text of members.json, sorted.
+def parse_members(text: str) -> Tuple[List[str], Optional[float]]:
+    """Addresses in the text of members.json, sorted, and the round trip in milliseconds that it names.
 
     :raises MemberStateError: it is not that.
     """
     try:
-        return sorted(str(member["address"]) for member in json.loads(text)["members"])
-    except (ValueError, KeyError, TypeError) as error:
+        found = json.loads(text)
+        trip = found.get("round_trip")
+        return sorted(str(member["address"]) for member in found["members"]), None if trip is None else float(trip)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise MemberStateError(f"members.json does not list the members: {error}") from error
 
 

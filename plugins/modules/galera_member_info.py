@@ -79,6 +79,10 @@ configured:
   type: list
   elements: str
   returned: always
+round_trip:
+  description: Round trip in milliseconds that the member's time limits were made for, or none.
+  type: float
+  returned: always
 """
 
 import json
@@ -167,9 +171,9 @@ def load(wanted: dict[str, Any], module: AnsibleModule) -> dict[str, Any]:
         time.sleep(1)
 
 
-def configured(path: str) -> list[str]:
+def configured(path: str) -> tuple[list[str], float | None]:
     text = read(path)
-    return state.parse_members(text) if text else []
+    return state.parse_members(text) if text else ([], None)
 
 
 def main() -> None:
@@ -189,8 +193,9 @@ def main() -> None:
     if PYMYSQL_ERROR:
         module.fail_json(msg=missing_required_lib("PyMySQL"), exception=PYMYSQL_ERROR)
     try:
-        known = configured(module.params["members_file"])
-        module.exit_json(changed=False, member=load(module.params, module), configured=known)
+        known, trip = configured(module.params["members_file"])
+        member = load(module.params, module)
+        module.exit_json(changed=False, member=member, configured=known, round_trip=trip)
     except (state.MemberStateError, OSError) as error:
         module.fail_json(msg=str(error))
 

@@ -268,8 +268,10 @@ def test_a_member_that_cannot_read_its_data_joins_but_never_bootstraps(library: 
 
 def test_member_and_promotion(library: Any) -> None:
     host = FakeHost(
-        server=17, answers=MEMBER, saved={"phase": "starting"}, declarations={"lost": {"members": []}, "first": None}
+        server=17, answers=MEMBER, saved={"phase": "starting", "told": "is joining"}, declarations={"lost": {"members": []}, "first": None}
     )
+    assert agent(library, host).monitor() == library.OCF_SUCCESS
+    assert host.score is None, "what was told before is taken back first"
     assert agent(library, host).monitor() == library.OCF_SUCCESS
     assert host.score == library.PROMOTION_SCORE
     assert host.declarations == {"lost": None, "first": None}, "a declaration is void once the cluster is Primary"
@@ -311,7 +313,7 @@ def test_a_promoted_server_that_dies_is_a_failure(library: Any, capsys: pytest.C
 
 def test_a_hung_server_is_a_failure_only_after_its_limit(library: Any) -> None:
     host = FakeHost(server=17, answers=None, is_promoted=True, saved={"phase": "member", "since": -1e6})
-    assert agent(library, host).monitor() == library.OCF_DEGRADED_PROMOTED
+    assert agent(library, host).monitor() == library.OCF_RUNNING_PROMOTED
     host.saved["since"] -= 31
     assert agent(library, host).monitor() == library.OCF_FAILED_PROMOTED
     assert agent(library, host).stop() == library.OCF_SUCCESS
@@ -323,8 +325,10 @@ def test_it_gives_way_to_an_election_only_when_galera_had_its_time(library: Any)
     host = FakeHost(server=17, answers=APART, is_promoted=True, score=100, others={NAMES[1]: apart, NAMES[2]: SILENT})
     host.saved = {"phase": "member"}
     for _each in range(3):
-        assert agent(library, host).monitor() in {library.OCF_DEGRADED_PROMOTED, library.OCF_RUNNING_PROMOTED}
+        assert agent(library, host).monitor() == library.OCF_RUNNING_PROMOTED
     assert (host.calls, host.score) == ([], None)
+    agent(library, host).demote()
+    assert agent(library, host).monitor() == library.OCF_DEGRADED
     assert host.saved["complete_since"] is None, "one is missing: nothing is given up"
     host.others[NAMES[2]] = waiting(5)
     agent(library, host).monitor()
@@ -342,7 +346,7 @@ def test_it_gives_way_to_an_election_only_when_galera_had_its_time(library: Any)
 def test_a_restart_on_request_is_no_failure(library: Any) -> None:
     host = FakeHost(server=17, answers=MEMBER, is_promoted=True, restart=True, saved={"phase": "member"})
     host.others = {NAMES[1]: primary(), NAMES[2]: primary()}
-    assert agent(library, host).monitor() == library.OCF_DEGRADED_PROMOTED
+    assert agent(library, host).monitor() == library.OCF_RUNNING_PROMOTED
     assert (host.calls, host.score) == (["end"], None)
     host.server, host.answers, host.found = None, None, position(9)
     agent(library, host).monitor()

@@ -31,7 +31,6 @@ OCF_RUNNING_PROMOTED = 8
 OCF_FAILED_PROMOTED = 9
 # Healthy, with something to say: Pacemaker shows the reason and takes no action.
 OCF_DEGRADED = 190
-OCF_DEGRADED_PROMOTED = 191
 
 PROMOTION_SCORE = 100
 STOP_RESERVE = 20.0
@@ -117,6 +116,7 @@ class Agent:
         if seen.phase == "member":
             return self._member(seen)
         if seen.phase == "starting":
+            self.host.set_promotion_score(None)
             self.enter("starting")
             return "is joining the Primary component; a full state transfer can take long"
         if seen.phase == "stopping":
@@ -150,7 +150,9 @@ class Agent:
             return "the server is being stopped, to be started again"
         self.host.refresh_certificates()
         self.enter("member", position=None, failures=0, last_error="", decision=None)
-        self.host.set_promotion_score(PROMOTION_SCORE)
+        # What was told last is taken back first: no further monitor of this role would do so once it is promoted.
+        if not self.state.get("told"):
+            self.host.set_promotion_score(PROMOTION_SCORE)
         return "" if seen.status.get("wsrep_ready") == "ON" else "the server is not ready for queries"
 
     def _without_primary(self, seen: Seen) -> str:
@@ -301,17 +303,18 @@ class Agent:
             self.host.set_promotion_score(None)
             return complain(failed, OCF_FAILED_PROMOTED if promoted else OCF_ERR_GENERIC)
         waits_for = self.step(seen)
-        good = OCF_RUNNING_PROMOTED if promoted else OCF_SUCCESS
-        degraded = OCF_DEGRADED_PROMOTED if promoted else OCF_DEGRADED
+        if promoted:
+            # Whatever it waits for, it is about to be demoted, and says so then.
+            return OCF_RUNNING_PROMOTED
         # Pacemaker records a result anew only when its code changes: a new reason is told after one round of silence.
         if waits_for and self.state.get("told") in ("", None, waits_for):
             self.state["told"] = waits_for
             self.host.save_state(self.state)
-            return complain(waits_for, degraded)
+            return complain(waits_for, OCF_DEGRADED)
         if self.state.get("told"):
             self.state["told"] = ""
             self.host.save_state(self.state)
-        return good
+        return OCF_SUCCESS
 
     def _broken(self, seen: Seen, promoted: bool) -> str:
         """What calls for a recovery by Pacemaker, which then counts and shows it."""

@@ -61,10 +61,9 @@ def test_a_failed_recovery_shows_the_end_of_its_log() -> None:
 
 
 def test_members() -> None:
-    assert galera_state.parse_members('{"members": [{"address": "10.1.20.11"}, {"address": "10.0.20.11"}]}') == [
-        "10.0.20.11",
-        "10.1.20.11",
-    ]
+    members = '"members": [{"address": "10.1.20.11"}, {"address": "10.0.20.11"}]'
+    assert galera_state.parse_members("{" + members + "}") == (["10.0.20.11", "10.1.20.11"], None)
+    assert galera_state.parse_members("{" + members + ', "round_trip": 5.0}')[1] == 5.0
     for text in ("", "[]", "{}", '{"members": [{}]}'):
         with pytest.raises(MemberStateError, match="does not list"):
             galera_state.parse_members(text)
