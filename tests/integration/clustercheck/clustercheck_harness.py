@@ -202,7 +202,7 @@ class Service:
         assert 0 < found.pop("round_trip") < 0.5
         return found
 
-    def until(self, status: int, reason: str = "", limit: float = 3 * LIMIT) -> float:
+    def until(self, status: int, reason: str = "", limit: float = 10 * LIMIT) -> float:
         """Wait until it answers so, and return how many seconds that took."""
         begin = time.monotonic()
         answer: tuple[int, str] = (0, "nothing")

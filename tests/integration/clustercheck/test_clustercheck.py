@@ -183,7 +183,7 @@ def test_a_member_without_a_primary_component_is_not_available(start_reporter: S
         assert report["uuid"] == before["uuid"]
     finally:
         member.sql("SET GLOBAL wsrep_cluster_address = 'gcomm://'")
-    service.until(200, limit=10)
+    service.until(200)
 
 
 AGENT = {"phase": "starting", "position": None}
