@@ -169,7 +169,7 @@ class Store:
                     given = Pair(*(read_given(path) for path in paths))
                 except CertificateError as error:
                     wrong.append(str(error))
-            found.append(certificate_plan.Wanted(name, [str(one) for one in names], given))
+            found.append(certificate_plan.Wanted(name, sorted(str(one) for one in names), given))
         if wrong:
             raise CertificateError("; ".join(wrong))
         return found

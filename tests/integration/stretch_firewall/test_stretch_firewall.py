@@ -11,7 +11,7 @@ import sys
 from typing import Any
 
 import pytest
-from conftest import Network, Run, node_variables
+from firewall_harness import Network, Run, node_variables
 
 pytestmark = pytest.mark.integration
 
