@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 STACKS ?= stack1,stack2
+# Which drill `make drill` runs; several with commas in between.
+DRILL ?= kill-member
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -92,6 +94,14 @@ build: venv-dev  ## Build the tarball, import it, run it from an empty directory
 .PHONY: lab
 lab: venv-dev  ## Two stacks: build, build again, check, prove, tear down
 	@$(STEP) lab molecule test
+
+.PHONY: drill
+drill: venv  ## Break the lab on purpose, as in make drill DRILL=kill-member
+	@ansible-playbook playbooks/drill.yml -e stacks=$(STACKS) -e drill=$(DRILL)
+
+.PHONY: drills
+drills: venv  ## All drills, one after another (about half an hour)
+	@$(STEP) drills ansible-playbook playbooks/drill.yml -e stacks=$(STACKS) -e drill=all
 
 .PHONY: bench
 bench: venv  ## Time make site from nothing, and its second run
