@@ -62,7 +62,7 @@ class Report(NamedTuple):
     while the position is not known (grastate.dat says -1 then). ``running``: its server runs outside a Primary
     component. ``lost`` is the declaration that it keeps, ``first`` the member that it was told to be the first of a
     first deployment. ``phase`` is its agent's, ``phase_age`` and ``age`` are seconds since the phase began and since
-    the agent's last word (None: unknown).
+    the agent's last word (None: unknown). ``sees``: addresses of the members of its component.
     """
 
     reachable: bool
@@ -75,6 +75,7 @@ class Report(NamedTuple):
     phase: str = ""
     phase_age: Optional[float] = None
     age: Optional[float] = None
+    sees: Tuple[str, ...] = ()
 
 
 class Decision(NamedTuple):
@@ -123,6 +124,7 @@ def report(given: Mapping[str, Any]) -> Report:
         phase=phase,
         phase_age=_seconds(agent.get("phase_age")),
         age=_seconds(agent.get("age")),
+        sees=tuple(str(each).rsplit(":", 1)[0] for each in given.get("members_seen") or () if each),
     )
 
 
@@ -230,7 +232,8 @@ def next_member(me: str, reports: Mapping[str, Report], waited: float) -> Option
     """
     others = {name: each for name, each in sorted(reports.items()) if each.reachable and name != me}
     for name, each in others.items():
-        if each.phase == "starting" and each.phase_age is not None and each.phase_age < JOINING_PATIENCE:
+        joins = each.phase == "starting" and not each.primary
+        if joins and each.phase_age is not None and each.phase_age < JOINING_PATIENCE:
             return name
     if waited > TURN_PATIENCE:
         return None
@@ -238,6 +241,14 @@ def next_member(me: str, reports: Mapping[str, Report], waited: float) -> Option
         if each.phase == "waiting" and each.age is not None and each.age < FRESH and name < me:
             return name
     return None
+
+
+def still_seen(address: str, reports: Mapping[str, Report]) -> bool:
+    """Whether a Primary component still counts the server that this member had before as one of its own.
+
+    A new one that meets it before the others have noticed its end can leave all of them without a Primary component.
+    """
+    return any(address in each.sees for each in reports.values() if each.reachable and each.primary)
 
 
 def complete(reports: Mapping[str, Report], members: Collection[str], lost: Collection[str] = ()) -> bool:

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import functools
+import json
 import shlex
+from xml.etree import ElementTree
 
 import pytest
 from conftest import Controller, Description
-from keystoneauth1.session import Session
 from testinfra.host import Host
 
 Hosts = dict[str, Host]
@@ -26,11 +27,16 @@ def output(host: Host, command: list[str]) -> str:
 
 
 @functools.lru_cache(maxsize=None)
-def sql(host: Host, command: tuple[str, ...], query: str) -> dict[str, str]:
+def ask(host: Host, command: tuple[str, ...], socket: str, query: str) -> dict[str, str]:
     """Ask the member to which `command` leads, as its root, who needs no password; rows of two columns."""
-    client = 'exec "$(command -v mariadb || command -v mysql)" --batch --skip-column-names --execute "$0"'
-    lines = output(host, [*command, "sh", "-c", client, query]).splitlines()
+    client = 'exec "$(command -v mariadb || command -v mysql)" --socket="$0" --batch --skip-column-names --execute "$1"'
+    lines = output(host, [*command, "sh", "-c", client, socket, query]).splitlines()
     return dict(line.split("\t") for line in lines)
+
+
+def sql(host: Host, description: Description, query: str) -> dict[str, str]:
+    """Ask the member on the host."""
+    return ask(host, tuple(description.raw["galera_exec"]), description.raw["galera_socket"], query)
 
 
 @functools.lru_cache(maxsize=None)
@@ -43,20 +49,20 @@ def keys(host: Host, command: tuple[str, ...], directory: str) -> dict[str, tupl
 
 def status(host: Host, description: Description) -> dict[str, str]:
     """The status of the member on the host."""
-    return sql(host, tuple(description.raw["galera_exec"]), "SHOW GLOBAL STATUS LIKE 'wsrep_%'")
+    return sql(host, description, "SHOW GLOBAL STATUS LIKE 'wsrep_%'")
 
 
 def test_the_galera_member_is_synced_with_all_others(
     controller: Controller, description: Description, hosts: Hosts
 ) -> None:
-    """One Primary component with one history that has every controller."""
+    """One Primary component with one history that has every controller and every arbiter."""
     found = status(hosts[controller.name], description)
     uuid = status(next(iter(hosts.values())), description)["wsrep_cluster_state_uuid"]
     wanted = {
         "wsrep_cluster_status": "Primary",
         "wsrep_local_state_comment": "Synced",
         "wsrep_ready": "ON",
-        "wsrep_cluster_size": str(len(description.controllers)),
+        "wsrep_cluster_size": str(len(description.controllers) + description.raw["arbiters"]),
         "wsrep_cluster_state_uuid": uuid,
         "wsrep_local_state_uuid": uuid,
     }
@@ -88,17 +94,52 @@ def test_a_stacks_keystones_hold_connections_to_the_merged_database(
     """The members of a stack serve their own site."""
     query = "SELECT 'connections', COUNT(*) FROM information_schema.processlist WHERE db = '{}'"
     counts = {
-        name: sql(hosts[name], tuple(description.raw["galera_exec"]), query.format(description.raw["database"]))
+        name: sql(hosts[name], description, query.format(description.raw["database"]))
         for name, controller in description.controllers.items()
         if controller.stack == stack
     }
     assert sum(int(count["connections"]) for count in counts.values()) > 0, counts
 
 
-def test_clustercheck_finds_the_member_usable(
-    controller: Controller, description: Description, session: Session
+def test_clustercheck_finds_the_member_usable(controller: Controller, description: Description, hosts: Hosts) -> None:
+    """As HAProxy asks it, from where it may."""
+    url = f"http://{controller.address}:{description.raw['clustercheck_port']}/"
+    seen = output(hosts[controller.name], ["curl", "--silent", "--max-time", "5", "--write-out", "%{http_code}", url])
+    assert seen.split() == ["Synced", "200"]
+
+
+def test_pacemaker_runs_the_member(controller: Controller, description: Description, hosts: Hosts) -> None:
+    """Promoted on this very node, and nothing to complain of."""
+    state = json.loads(output(hosts[controller.name], ["cat", description.raw["galera_state_file"]]))
+    assert (state["phase"], state["failures"]) == ("member", 0)
+    shown = ElementTree.fromstring(output(hosts[controller.name], ["crm_mon", "--output-as=xml"]))  # noqa: S314 - its own
+    roles = [
+        resource.get("role")
+        for replica in shown.iter("replica")
+        if any(node.get("name") == controller.name for node in replica.iter("node"))
+        for resource in replica.iter("resource")
+        if resource.get("resource_agent") == "ocf:stretch:galera"
+    ]
+    assert roles == ["Promoted"]
+
+
+def test_nobody_but_root_is_a_superuser_and_nobody_is_anonymous(
+    controller: Controller, description: Description, hosts: Hosts
 ) -> None:
-    """As HAProxy asks it."""
-    port = description.raw["clustercheck_port"]
-    seen = session.get(f"http://{controller.address}:{port}/", authenticated=False, raise_exc=False)
-    assert (seen.status_code, seen.text.strip()) == (200, "Synced")
+    """Root comes in by the socket alone."""
+    query = (
+        "SELECT CONCAT(User, '@', Host), IF(User = '', 'anonymous', JSON_VALUE(Priv, '$.access') & 32768) "
+        "FROM mysql.global_priv WHERE User = '' OR (JSON_VALUE(Priv, '$.access') & 32768 AND User <> 'mariadb.sys')"
+    )
+    found = sql(hosts[controller.name], description, query)
+    assert list(found) == ["root@localhost"]
+
+
+def test_replication_and_clients_are_encrypted(controller: Controller, description: Description, hosts: Hosts) -> None:
+    """Between the members, and from every Keystone."""
+    host = hosts[controller.name]
+    options = sql(host, description, "SHOW VARIABLES LIKE 'wsrep_provider_options'")
+    wanted = {"socket.ssl = YES", "socket.dynamic = NO"}
+    assert {each.strip() for each in options["wsrep_provider_options"].split(";")} >= wanted
+    query = "SELECT CONCAT(User, '@', Host), ssl_type FROM mysql.user WHERE User = '{}'"
+    assert set(sql(host, description, query.format(description.raw["database_user"])).values()) == {"ANY"}

@@ -36,6 +36,7 @@ def library() -> Iterator[Any]:
     sys.path[:0] = paths
     import galera_agent  # noqa: PLC0415
 
+    galera_agent.BUSY_TIME = -1.0  # one step in each monitor
     yield galera_agent
     for path in paths:
         sys.path.remove(path)
@@ -46,6 +47,7 @@ class FakeHost:
 
     def __init__(self, **seen: Any) -> None:
         self.me = NAMES[0]
+        self.address = "10.0.20.11"
         self.probe = False
         self.server: int | None = None
         self.answers: dict[str, str] | None = None
@@ -250,6 +252,16 @@ def test_it_joins_a_primary_component_in_its_turn(library: Any) -> None:
     assert host.calls == ["join"]
 
 
+def test_it_joins_only_when_its_former_server_is_gone(library: Any) -> None:
+    host = FakeHost(found=position(5), others={NAMES[1]: SILENT, NAMES[2]: primary()})
+    host.others[NAMES[2]]["members_seen"] = ["10.0.20.11:3316", "10.1.20.11:3316"]
+    agent(library, host).monitor()
+    assert host.calls == []
+    host.others[NAMES[2]]["members_seen"] = ["10.1.20.11:3316", ""]
+    agent(library, host).monitor()
+    assert host.calls == ["join"]
+
+
 def test_a_member_that_cannot_read_its_data_joins_but_never_bootstraps(library: Any) -> None:
     import galera_state  # noqa: PLC0415
 
@@ -268,7 +280,10 @@ def test_a_member_that_cannot_read_its_data_joins_but_never_bootstraps(library: 
 
 def test_member_and_promotion(library: Any) -> None:
     host = FakeHost(
-        server=17, answers=MEMBER, saved={"phase": "starting", "told": "is joining"}, declarations={"lost": {"members": []}, "first": None}
+        server=17,
+        answers=MEMBER,
+        saved={"phase": "starting", "told": "is joining"},
+        declarations={"lost": {"members": []}, "first": None},
     )
     assert agent(library, host).monitor() == library.OCF_SUCCESS
     assert host.score is None, "what was told before is taken back first"

@@ -35,6 +35,8 @@ OCF_DEGRADED = 190
 PROMOTION_SCORE = 100
 STOP_RESERVE = 20.0
 """Seconds of the stop operation's time limit that are left for what follows the end of the server."""
+BUSY_TIME, BUSY_INTERVAL = 2.0, 0.4
+"""Seconds for which a monitor goes on while the member is on its way, and between two looks."""
 FIRST_BACKOFF, LAST_BACKOFF = 5.0, 60.0
 """Seconds before a start that failed is tried again; doubled each time."""
 
@@ -208,7 +210,10 @@ class Agent:
         if decision.action == election.BOOTSTRAP:
             self._start(bootstrap=True)
             return f"bootstraps the cluster. {decision.reason}"
-        first = election.next_member(me, reports, time.monotonic() - self.state["join_since"])
+        waited = time.monotonic() - self.state["join_since"]
+        if election.still_seen(self.host.address, reports) and waited < election.TURN_PATIENCE:
+            return "waits until the others have noticed that its server ended"
+        first = election.next_member(me, reports, waited)
         if first is not None:
             if self.state["phase"] == "backoff" and self.state.get("position"):
                 self.enter("waiting")
@@ -302,7 +307,7 @@ class Agent:
         if failed:
             self.host.set_promotion_score(None)
             return complain(failed, OCF_FAILED_PROMOTED if promoted else OCF_ERR_GENERIC)
-        waits_for = self.step(seen)
+        waits_for = self._step_for_a_while(seen, promoted)
         if promoted:
             # Whatever it waits for, it is about to be demoted, and says so then.
             return OCF_RUNNING_PROMOTED
@@ -315,6 +320,16 @@ class Agent:
             self.state["told"] = ""
             self.host.save_state(self.state)
         return OCF_SUCCESS
+
+    def _step_for_a_while(self, seen: Seen, promoted: bool) -> str:
+        """Take steps; while others depend on them, or their turn depends on others, not only one in each interval."""
+        deadline = time.monotonic() + BUSY_TIME
+        while True:
+            waits_for = self.step(seen)
+            if promoted or not waits_for or time.monotonic() > deadline:
+                return waits_for
+            time.sleep(BUSY_INTERVAL)
+            seen = self.look()
 
     def _broken(self, seen: Seen, promoted: bool) -> str:
         """What calls for a recovery by Pacemaker, which then counts and shows it."""

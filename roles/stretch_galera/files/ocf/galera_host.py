@@ -158,6 +158,11 @@ class Host:
         """Name of this member."""
         return str(self.members["self"])
 
+    @property
+    def address(self) -> str:
+        """Address of this member."""
+        return next(str(member["address"]) for member in self.members["members"] if member["name"] == self.me)
+
     def member_names(self) -> List[str]:
         """Names of all members of all sites."""
         return [str(member["name"]) for member in self.members["members"]]
@@ -346,17 +351,29 @@ class Host:
             with contextlib.closing(self._connect()) as connection, connection.cursor() as cursor:
                 cursor.execute("SHOW GLOBAL STATUS LIKE 'wsrep%'")
                 return {str(name).lower(): str(value) for name, value in cursor.fetchall()}
-        except Exception as error:  # the driver's errors have no name before it is imported
-            if not isinstance(error, OSError) and type(error).__module__.split(".")[0] != "pymysql":
+        except Exception as error:
+            if not _is_of_database(error):
                 raise
             return None
 
     def refresh_certificates(self) -> None:
-        """Have the server take certificates that were renewed, without a restart."""
+        """Have the server take certificates that were renewed, without a restart.
+
+        It refuses a certificate and a key that do not fit, as when not all files are there yet, and keeps the old ones.
+        """
+        pending = os.path.join(RUN_DIRECTORY, "certificates")
         if self.refresh_files():
+            write(pending, "")
+        if not os.path.exists(pending):
+            return
+        try:
             with contextlib.closing(self._connect()) as connection, connection.cursor() as cursor:
-                cursor.execute("FLUSH SSL")
                 cursor.execute("SET GLOBAL wsrep_provider_options = 'socket.ssl_reload=1'")
+                cursor.execute("FLUSH SSL")
+            remove(pending)
+        except Exception as error:
+            if not _is_of_database(error):
+                raise
 
     def position(self) -> Optional[galera_state.Position]:
         """Where the data of a server that does not run stand; None if mariadbd has to be asked first.
@@ -553,6 +570,11 @@ class Host:
         done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
         if done.returncode == 0 and os.path.isdir(RUN_DIRECTORY):
             write(path, wanted)
+
+
+def _is_of_database(error: Exception) -> bool:
+    """Whether the server, or the way to it, is at fault; the driver's errors have no name before it is imported."""
+    return isinstance(error, OSError) or type(error).__module__.split(".")[0] == "pymysql"
 
 
 def _is_dead(pid: str) -> bool:

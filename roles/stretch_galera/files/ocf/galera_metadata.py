@@ -47,7 +47,7 @@ waits for is shown as the exit reason of its monitor, with the code of a degrade
 <action name="stop" timeout="300s"/>
 <action name="promote" timeout="60s"/>
 <action name="demote" timeout="60s"/>
-<action name="monitor" timeout="60s" interval="3s" role="Unpromoted" depth="0"/>
+<action name="monitor" timeout="60s" interval="2s" role="Unpromoted" depth="0"/>
 <action name="monitor" timeout="60s" interval="10s" role="Promoted" depth="0"/>
 <action name="meta-data" timeout="5s"/>
 <action name="validate-all" timeout="30s"/>

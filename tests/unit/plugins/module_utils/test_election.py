@@ -271,6 +271,7 @@ def joins(age: float | None) -> Report:
         (B, {A: up(), B: waits(), C: joins(21.0)}, 1.0, None),
         (B, {A: up(), B: waits(), C: joins(None)}, 1.0, None),
         (C, {A: up(), B: SILENT, C: waits()}, 1.0, None),
+        (C, {A: up(), B: joins(1.0)._replace(primary=True, running=False), C: waits()}, 1.0, None),
     ],
 )
 def test_members_join_one_after_another(
