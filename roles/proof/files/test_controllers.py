@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import shlex
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 from conftest import Controller, Description
@@ -112,7 +112,7 @@ def test_pacemaker_runs_the_member(controller: Controller, description: Descript
     """Promoted on this very node, and nothing to complain of."""
     state = json.loads(output(hosts[controller.name], ["cat", description.raw["galera_state_file"]]))
     assert (state["phase"], state["failures"]) == ("member", 0)
-    shown = ElementTree.fromstring(output(hosts[controller.name], ["crm_mon", "--output-as=xml"]))  # noqa: S314 - its own
+    shown = ET.fromstring(output(hosts[controller.name], ["crm_mon", "--output-as=xml"]))
     roles = [
         resource.get("role")
         for replica in shown.iter("replica")

@@ -166,7 +166,8 @@ def test_it_leaves_in_good_order(run: Any) -> None:
 
 def test_a_cut_off_garbd_keeps_its_view(run: Any, tmp_path: Path) -> None:
     """It is killed: it has nothing to leave."""
-    assert run("no", write("gvwstate.dat", view(1, 0)), until(1)) == ["start view=True"]
+    (tmp_path / "gvwstate.dat").write_text(view(1, 0))
+    assert run("no", until(1)) == ["start view=True"]
     assert (tmp_path / "gvwstate.dat").exists()
 
 
@@ -175,8 +176,9 @@ def test_a_component_without_data_is_left_and_forgotten(run: Any) -> None:
     assert run("yes", *steps) == ["start view=False", "left", "start view=False", "left"]
 
 
-def test_a_component_without_data_is_not_started_again(run: Any) -> None:
-    assert run("yes", write("gvwstate.dat", view(0)), until(1)) == ["start view=False", "left"]
+def test_a_component_without_data_is_not_started_again(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "gvwstate.dat").write_text(view(0))
+    assert run("yes", until(1)) == ["start view=False", "left"]
 
 
 def test_a_component_with_a_member_is_left_alone(run: Any) -> None:

@@ -71,8 +71,14 @@ def test_members() -> None:
 
 @pytest.mark.parametrize(
     ("status", "state", "expected"),
-    [("Primary", "4", True), ("Primary", "2", True), ("Primary", "1", False), ("Primary", "3", False)]
-    + [("non-Primary", "4", False), ("Disconnected", "0", False)],
+    [
+        ("Primary", "4", True),
+        ("Primary", "2", True),
+        ("Primary", "1", False),
+        ("Primary", "3", False),
+        ("non-Primary", "4", False),
+        ("Disconnected", "0", False),
+    ],
 )
 def test_who_is_a_member(status: str, state: str, expected: bool) -> None:
     assert galera_state.is_member({"wsrep_cluster_status": status, "wsrep_local_state": state}) is expected
