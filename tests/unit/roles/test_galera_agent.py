@@ -134,6 +134,9 @@ class FakeHost:
     def mark_promoted(self, promoted: bool) -> None:
         self.is_promoted = promoted
 
+    def forget_told(self) -> None:
+        self.calls.append("forget")
+
     def set_promotion_score(self, score: int | None) -> None:
         self.score = score
 
@@ -282,13 +285,13 @@ def test_member_and_promotion(library: Any) -> None:
     host = FakeHost(
         server=17,
         answers=MEMBER,
-        saved={"phase": "starting", "told": "is joining"},
+        saved={"phase": "starting", "told": "is joining", "shown": True},
         declarations={"lost": {"members": []}, "first": None},
     )
     assert agent(library, host).monitor() == library.OCF_SUCCESS
     assert host.score is None, "what was told before is taken back first"
     assert agent(library, host).monitor() == library.OCF_SUCCESS
-    assert host.score == library.PROMOTION_SCORE
+    assert (host.score, host.calls) == (library.PROMOTION_SCORE, ["forget"])
     assert host.declarations == {"lost": None, "first": None}, "a declaration is void once the cluster is Primary"
     assert agent(library, host).promote() == library.OCF_SUCCESS
     assert agent(library, host).monitor() == library.OCF_RUNNING_PROMOTED

@@ -154,6 +154,9 @@ class Agent:
         self.enter("member", position=None, failures=0, last_error="", decision=None)
         # What was told last is taken back first: no further monitor of this role would do so once it is promoted.
         if not self.state.get("told"):
+            if self.state.pop("shown", False):
+                self.host.forget_told()
+                self.host.save_state(self.state)
             self.host.set_promotion_score(PROMOTION_SCORE)
         return "" if seen.status.get("wsrep_ready") == "ON" else "the server is not ready for queries"
 
@@ -313,7 +316,7 @@ class Agent:
             return OCF_RUNNING_PROMOTED
         # Pacemaker records a result anew only when its code changes: a new reason is told after one round of silence.
         if waits_for and self.state.get("told") in ("", None, waits_for):
-            self.state["told"] = waits_for
+            self.state.update(told=waits_for, shown=True)
             self.host.save_state(self.state)
             return complain(waits_for, OCF_DEGRADED)
         if self.state.get("told"):
@@ -385,3 +388,7 @@ def run(action: str) -> int:
         return complain(str(error), codes.get(error.kind, OCF_ERR_GENERIC))
     except election.ElectionError as error:
         return complain(str(error), OCF_ERR_GENERIC)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

@@ -554,6 +554,22 @@ class Host:
         }
         return {name: election.report(given) for name, given in found.items()}
 
+    def forget_told(self) -> None:
+        """Have Pacemaker no longer show what the monitor said while the member was on its way.
+
+        It keeps the last result that was not plain success until somebody cleans up. Failures stay.
+        """
+        node = _parameter("CRM_meta_on_node", "")
+        record = os.environ.get("OCF_RESOURCE_INSTANCE", "").split(":")[0] + "_last_failure_0"
+        xpath = f"//node_state[@uname='{node}']//lrm_rsc_op[@id='{record}'][@rc-code='190']"
+        if shutil.which("cibadmin"):
+            subprocess.run(
+                ["cibadmin", "--delete", "--xpath", xpath],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                check=False,
+            )
+
     def set_promotion_score(self, score: Optional[int]) -> None:
         """Tell Pacemaker how much this instance wants to be promoted; None: not at all."""
         path, wanted = os.path.join(RUN_DIRECTORY, "score"), "" if score is None else str(score)
