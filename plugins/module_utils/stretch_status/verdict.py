@@ -178,9 +178,12 @@ def _alarms(status: Status) -> Iterator[Problem]:
 
 def _sites(status: Status, hosts: Mapping[str, View]) -> Iterator[Problem]:
     for site in status.sites:
+        if not site.controllers:
+            yield Problem(WARN, site.name, "none of its controllers was asked: the stack is not among those selected")
+            continue
         if not site.reachable:
             # One reason is enough: they are seldom different.
-            why = next(view.error for view in hosts.values() if view.site == site.name)
+            why, *_others = (view.error for view in hosts.values() if view.site == site.name)
             yield Problem(BAD, site.name, f"no controller can be reached from here ({site.controllers} asked): {why}")
             continue
         if status.components and not site.writes:

@@ -420,10 +420,16 @@ def test_the_members_own_list_counts() -> None:
 
 def test_members_of_stacks_that_were_not_selected() -> None:
     world = harness.well()
+    answers = {host: answer for host, answer in world.answers().items() if host not in world.of("stack2")}
     world.topology["stacks"] = world.topology["stacks"][:1]
-    status = look(world)
+    world.topology["nodes"] = [node for node in world.topology["nodes"] if node["stack"] != "stack2"]
+    status = merge.assess(world.topology, world.members, world.arbiters, answers, harness.TAKEN)
     assert [site.name for site in status.sites] == ["stack1", "stack2"]
     assert {one.state.label for one in status.members} == {"Synced"}
+    assert (status.level, status.sites[1].writes) == (WARN, None)
+    assert [(one.who, one.what) for one in status.problems] == [
+        ("stack2", "none of its controllers was asked: the stack is not among those selected")
+    ]
 
 
 def test_three_sites_and_a_link_between_two_of_them() -> None:
