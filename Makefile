@@ -110,7 +110,7 @@ bench: venv  ## Time make site from nothing, and its second run
 .PHONY: bench-clustercheck
 bench-clustercheck: venv-dev  ## clustercheck beside the usual shell script
 	@tools/servers
-	@tools/bench-clustercheck
+	@python tools/bench_clustercheck.py
 
 .PHONY: docs
 docs: venv-dev  ## Write the roles' READMEs; pages of roles and plugins, into .build/docs

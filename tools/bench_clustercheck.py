@@ -1,10 +1,9 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026, The stretch.cluster developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Compare clustercheck with the usual shell script: CPU per check and latency at several rates.
 
-usage: tools/bench-clustercheck [SECONDS]
+usage: python tools/bench_clustercheck.py [SECONDS]
 
 Starts a MariaDB with Galera on 127.0.0.1, and in one run asks first the script, then clustercheck, for SECONDS (6
 unless told) at each rate. Prints a table, and writes .build/bench/clustercheck.json.
@@ -257,9 +256,7 @@ def main() -> int:
     seconds = float(sys.argv[1]) if sys.argv[1:] else 6.0
     for program in ("socat", "mysql", "mariadb-install-db"):
         if shutil.which(program) is None or not PROVIDER.exists():
-            sys.exit(
-                f"tools/bench-clustercheck: needs {program} and Galera; tools/servers and apt install socat bring them"
-            )
+            sys.exit(f"bench_clustercheck: needs {program} and Galera; tools/servers and apt install socat bring them")
     directory = Path(tempfile.mkdtemp(prefix="cb-"))
     member = Member(directory)
     results = []
