@@ -71,7 +71,9 @@ def parse_members(text: str) -> Dict[str, Any]:
 
 
 def _distinct(members: Sequence[Tuple[str, str]]) -> None:
-    for what, values in (("name", [name for name, _ in members]), ("address", [address for _, address in members])):
+    names = [name for name, _address in members]
+    addresses = [address for _name, address in members]
+    for what, values in (("name", names), ("address", addresses)):
         twice = sorted({value for value in values if values.count(value) > 1})
         if twice:
             raise ReportError(f"two members have the {what} {', '.join(twice)}")

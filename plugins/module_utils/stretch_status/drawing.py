@@ -157,7 +157,7 @@ def _badge(x: float, y: float, level: str) -> str:
 
 
 def _site(site: Site, status: Status, place: Layout) -> Iterator[str]:
-    box, bar = place.sites[site.name], place.vips[site.name]
+    box, vip = place.sites[site.name], place.vips[site.name]
     yield _rect(box, "site" if site.reachable else "site dark", 12)
     yield _text(box.x + PAD, box.y + 24, site.name, "big", SITE_WIDTH / 2)
     yield _text(box.x + PAD, box.y + 42, site.region, "small quiet", SITE_WIDTH / 2)
@@ -167,10 +167,10 @@ def _site(site: Site, status: Status, place: Layout) -> Iterator[str]:
     if not site.reachable:
         yield _text(box.x + SITE_WIDTH - PAD, box.y + 42, "cannot be seen from here", "small end bad")
     level = {True: OK, False: BAD, None: OFF}[site.writes]
-    yield _rect(bar, f"vip {level}")
+    yield _rect(vip, f"vip {level}")
     holder = f" on {site.holder}" if site.holder else ""
-    yield _text(bar.x + 10, bar.y + 20, f"VIP {site.vip}{holder}", "strong", bar.width - 20)
-    yield _text(bar.x + 10, bar.y + 39, _access(site), f"small {'bad' if site.writes is False else ''}", bar.width - 20)
+    yield _text(vip.x + 10, vip.y + 20, f"VIP {site.vip}{holder}", "strong", vip.width - 20)
+    yield _text(vip.x + 10, vip.y + 39, _access(site), f"small {'bad' if site.writes is False else ''}", vip.width - 20)
 
 
 def _holding(site: Site) -> Proxy | None:
@@ -209,7 +209,7 @@ def _second(member: Member) -> str:
 
 def _flow(site: Site, place: Layout) -> Iterator[str]:
     """Arrow from the VIP to the member that takes its connections."""
-    proxy, bar = _holding(site), place.vips[site.name]
+    proxy, vip = _holding(site), place.vips[site.name]
     row = place.rows.get(proxy.target or "") if proxy is not None else None
     if row is None:
         return
@@ -217,12 +217,12 @@ def _flow(site: Site, place: Layout) -> Iterator[str]:
     home = place.sites[site.name]
     if home.x < row.x < home.x + home.width:
         x = home.x + PAD + 11
-        path = f"M{x:g},{bar.bottom:g} V{y - 8:g} q0,8 8,8 H{row.x:g}"
+        path = f"M{x:g},{vip.bottom:g} V{y - 8:g} q0,8 8,8 H{row.x:g}"
     else:
         right = row.x > home.x
-        start, end = (bar.x + bar.width, row.x) if right else (bar.x, row.x + row.width)
+        start, end = (vip.x + vip.width, row.x) if right else (vip.x, row.x + row.width)
         bend = (end - start) / 2
-        middle = bar.y + bar.height / 2
+        middle = vip.y + vip.height / 2
         path = f"M{start:g},{middle:g} C{start + bend:g},{middle:g} {end - bend:g},{y:g} {end:g},{y:g}"
     yield f'<path class="line flow" marker-end="url(#arrow-flow)" d="{path}"/>'
 

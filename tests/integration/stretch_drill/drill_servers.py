@@ -53,7 +53,7 @@ fi
 def free_ports(count: int) -> list[int]:
     """Ports of 127.0.0.1 that nothing listens on; all different."""
     with contextlib.ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        probes = [held.enter_context(socket.socket()) for _each in range(count)]
         for probe in probes:
             probe.bind(("127.0.0.1", 0))
         return [int(probe.getsockname()[1]) for probe in probes]
@@ -373,7 +373,7 @@ class Vip(threading.Thread):
         """Accept clients."""
         with contextlib.suppress(OSError):
             while True:
-                client, _ = self.listener.accept()
+                client, _address = self.listener.accept()
                 try:
                     member = socket.create_connection(("127.0.0.1", self.healthy[0].port), timeout=1)
                 except (OSError, IndexError):

@@ -92,7 +92,12 @@ def provider_seconds(options: str, name: str) -> float:
     :raises DrillError: when it is not there.
     """
     text = next(
-        (value for key, _, value in (each.strip().partition(" = ") for each in options.split(";")) if key == name), ""
+        (
+            value
+            for key, _equals, value in (each.strip().partition(" = ") for each in options.split(";"))
+            if key == name
+        ),
+        "",
     )
     seconds, number = 0.0, ""
     units = {"D": 86400, "H": 3600, "M": 60, "S": 1}

@@ -50,7 +50,7 @@ def general(record: Record, description: Description) -> list[Outcome]:
 
 def bars(writes: Iterable[Write], site: str, until: float) -> list[list[int]]:
     """Acknowledged and refused writes of a site in each bin of time from the beginning of the run."""
-    counts = [[0, 0] for _ in range(int(until / BIN) + 1)]
+    counts = [[0, 0] for _bin in range(int(until / BIN) + 1)]
     for write in writes:
         if write.site == site and 0 <= write.ended <= until:
             counts[int(write.ended / BIN)][0 if write.acknowledged else 1] += 1

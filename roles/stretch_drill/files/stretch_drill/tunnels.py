@@ -34,7 +34,7 @@ class Door:
 def free_ports(count: int) -> list[int]:
     """Ports of 127.0.0.1 that nothing listens on."""
     with contextlib.ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        probes = [held.enter_context(socket.socket()) for _each in range(count)]
         for probe in probes:
             probe.bind(("127.0.0.1", 0))
         return [int(probe.getsockname()[1]) for probe in probes]

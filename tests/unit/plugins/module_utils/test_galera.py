@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import random
 from collections.abc import Iterator
@@ -64,19 +63,22 @@ class Votes:
         self.sites = [*sites, self.everyone - self.data] if arbiters else sites
         self.faults = sorted({*self.sites, *(1 << bit for bit in range(len(weights)))})
         self.weight = [sum(w for bit, w in enumerate(weights) if some >> bit & 1) for some in range(self.everyone + 1)]
+        self.known: dict[tuple[int, int], int] = {}
 
     def after(self, up: int, fault: int) -> int:
         """Who goes on, 0 for nobody."""
         left = up & ~fault
         return left if left & self.data and 2 * self.weight[left] > self.weight[up] else 0
 
-    @functools.lru_cache(maxsize=None)  # noqa: B019  # a cluster lives for one comparison
     def survived(self, up: int, faults: int) -> int:
         """Count the sequences of so many faults (a voter dies, a site is lost) that it survives."""
         if not faults:
             return 1
-        ways = {up & fault for fault in self.faults if up & fault}
-        return sum(self.survived(left, faults - 1) for way in ways if (left := self.after(up, way)))
+        if (up, faults) not in self.known:
+            ways = {up & fault for fault in self.faults if up & fault}
+            lefts = [left for way in ways if (left := self.after(up, way))]
+            self.known[up, faults] = sum(self.survived(left, faults - 1) for left in lefts)
+        return self.known[up, faults]
 
     def score(self, faults: int) -> tuple[int, ...]:
         return tuple(self.survived(self.everyone, count) for count in range(1, faults + 1))

@@ -108,7 +108,7 @@ def test_links(injector: Injector, commands: Commands, path: Path) -> None:
 
 def test_all_cuts_of_a_router_come_at_once(injector: Injector, commands: Commands) -> None:
     injector.apply(Act("cut", "", cuts=(Cut("r", ("a",), ("b",)), Cut("r", ("b",), ("a",)), Cut("q", ("a",), ("b",)))))
-    assert [argv[3] for argv, _ in commands.calls] == ["r", "q"]
+    assert [argv[3] for argv, _stdin in commands.calls] == ["r", "q"]
     assert commands.calls[0][1].count(" drop") == 2
 
 
@@ -126,7 +126,7 @@ def test_pacemaker_keeps_a_member_stopped(injector: Injector, commands: Commands
     injector.apply(Act("keep_stopped", "", ("m",)))
     injector.apply(Act("let_run", "", ("m",)))
     attribute = "crm_attribute --node m --name stretch-galera-role"
-    assert [argv[4] for argv, _ in commands.calls] == [
+    assert [argv[4] for argv, _stdin in commands.calls] == [
         f"{attribute} --update false --lifetime reboot",
         f"{attribute} --delete --lifetime reboot",
     ]
@@ -154,7 +154,7 @@ def test_a_small_disk_that_was_left_is_taken_away_while_the_member_is_stopped(
     injector.apply(Act("fill_disk", "", ("m",)))
     commands.answers = {"has-small-disk": "yes"}
     assert injector.heal() == ["unlimit disk: m"]
-    assert [argv[4].removeprefix("sh -s -- ") for argv, _ in commands.calls[2:]] == [
+    assert [argv[4].removeprefix("sh -s -- ") for argv, _stdin in commands.calls[2:]] == [
         "has-small-disk /data",
         "free-disk",
         "crm_attribute --node m --name stretch-galera-role --update false --lifetime reboot",
@@ -176,7 +176,7 @@ def test_clock(injector: Injector, commands: Commands, path: Path) -> None:
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "FAKETIME_ONLY_CMDS": "mariadbd,mysqld",
     }
-    assert [argv[4].removeprefix("sh -s -- ") for argv, _ in commands.calls] == [
+    assert [argv[4].removeprefix("sh -s -- ") for argv, _stdin in commands.calls] == [
         "read /config/environment.json",
         "write /state/faketime.rc '+0\n'",
         f"write /config/environment.json '{json.dumps(environment)}'",
@@ -187,7 +187,7 @@ def test_clock(injector: Injector, commands: Commands, path: Path) -> None:
     assert commands.calls[-1] == node("m", "write", "/state/faketime.rc", "'-300\n'")
     # By another run, which has the journal alone.
     Injector(describe(), Journal(path), runner=commands, sleep=lambda _: None).heal()
-    assert [argv[4].removeprefix("sh -s -- ") for argv, _ in commands.calls[-3:]] == [
+    assert [argv[4].removeprefix("sh -s -- ") for argv, _stdin in commands.calls[-3:]] == [
         'write /config/environment.json \'{"TZ": "UTC"}\'',
         "write /state/restart ''",
         "remove /state/faketime.rc",
@@ -203,7 +203,7 @@ def test_recover_is_told_the_names(injector: Injector, commands: Commands) -> No
 def test_the_password_is_on_no_command_line(injector: Injector, commands: Commands, path: Path) -> None:
     injector.make_database("s1controller-0")
     injector.drop_database("s1controller-0")
-    assert not any("secret" in word for argv, _ in commands.calls for word in argv)
+    assert not any("secret" in word for argv, _stdin in commands.calls for word in argv)
     assert "IDENTIFIED BY 'secret' REQUIRE SSL;" in commands.calls[0][1]
     assert commands.calls[1][1] == "DROP DATABASE IF EXISTS stretch_drill;\nDROP USER IF EXISTS 'stretch_drill'@'%';\n"
     assert not path.exists()
