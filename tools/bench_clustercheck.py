@@ -295,7 +295,7 @@ def main() -> int:
         "targets": [dict(zip(names, one)) for one in reached],
     }
     path.write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
-    return 0 if all(met for *_, met in reached) else 1
+    return 0 if all(met for *_figures, met in reached) else 1
 
 
 if __name__ == "__main__":
