@@ -11,7 +11,7 @@ version_added: 0.2.0
 author: The stretch.cluster developers (@stretch-cluster)
 description:
   - Derives the timeouts of group communication and the send windows from the round trip between the sites. Up to about
-    200 ms the timeouts are Galera's own, so a dead member is noticed in 5 s; the windows grow with the round trip.
+    200 ms a dead member is suspected after the 5 s of Galera itself; the windows grow with the round trip.
   - A round trip that was measured is rounded up to one of 1, 2, 5, 10, 20, 50, 100, 200 and 500 ms, with some headroom,
     and stays there while it fits, so that the next run changes nothing.
 positional: configured

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 MEASURED = st.floats(0.01, 500)
-DEFAULTS = {
-    "evs.inactive_check_period": "PT0.5S",
+LOCAL = {
+    "evs.inactive_check_period": "PT0.2S",
     "evs.inactive_timeout": "PT15S",
     "evs.install_timeout": "PT7.5S",
-    "evs.join_retrans_period": "PT1S",
-    "evs.keepalive_period": "PT1S",
+    "evs.join_retrans_period": "PT0.3S",
+    "evs.keepalive_period": "PT0.5S",
     "evs.send_window": "4",
     "evs.suspect_timeout": "PT5S",
     "evs.user_send_window": "2",
@@ -34,20 +34,20 @@ def seconds(options: dict[str, str], name: str) -> float:
 
 
 @pytest.mark.parametrize("milliseconds", [0.1, 0.5, 1])
-def test_a_local_network_keeps_the_defaults_of_galera(milliseconds: float) -> None:
-    assert timeouts(milliseconds) == DEFAULTS
+def test_a_local_network_suspects_as_galera_does_and_agrees_sooner(milliseconds: float) -> None:
+    assert timeouts(milliseconds) == LOCAL
 
 
 def test_what_grows_with_the_round_trip() -> None:
-    changed = {name: value for name, value in timeouts(200).items() if value != DEFAULTS[name]}
-    assert changed == {"evs.send_window": "800", "evs.user_send_window": "400"}
+    changed = {name: value for name, value in timeouts(200).items() if value != LOCAL[name]}
+    assert changed == {"evs.join_retrans_period": "PT0.6S", "evs.send_window": "800", "evs.user_send_window": "400"}
     assert timeouts(500) == {
-        **DEFAULTS,
-        "evs.inactive_timeout": "PT24S",
-        "evs.install_timeout": "PT12S",
+        **LOCAL,
+        "evs.inactive_timeout": "PT19.5S",
+        "evs.install_timeout": "PT9.75S",
         "evs.join_retrans_period": "PT1.5S",
         "evs.send_window": "1024",
-        "evs.suspect_timeout": "PT8S",
+        "evs.suspect_timeout": "PT6.5S",
         "evs.user_send_window": "512",
         "gmcast.peer_timeout": "PT4.5S",
     }
@@ -69,7 +69,7 @@ def test_relations_that_galera_and_a_link_demand(milliseconds: float) -> None:
     assert seconds(options, "gmcast.peer_timeout") / 3 >= 2 * trip
     assert seconds(options, "gmcast.peer_timeout") < suspect < seconds(options, "evs.inactive_timeout")
     assert suspect >= keepalive + 3 * (trip + 0.2)
-    assert suspect <= 8
+    assert suspect <= 6.5
 
 
 @given(MEASURED, st.none() | st.sampled_from(LADDER) | MEASURED)
