@@ -26,8 +26,8 @@ KEEPALIVE = 0.5
 INACTIVE_CHECK = 0.2
 JOIN_RETRANS = 0.3
 """Seconds, less than Galera's 1, 0.5 and 1. Members do not suspect a dead one at the same moment, and learn what the
-others think of it with the next join message: with the defaults seven of them took 3.3 s beyond suspect_timeout to go on,
-with these about 2."""
+others think of it with the next join message: with the defaults seven of them took 3.3 s beyond suspect_timeout to go
+on, with these about 2."""
 MESSAGES = 2000
 """Messages a second that the windows let through; 2 in flight at 1 ms are Galera's default."""
 MOST_IN_FLIGHT = 512
