@@ -57,6 +57,7 @@ class FakeHost:
         self.saved: dict[str, Any] = {}
         self.is_started, self.is_promoted, self.restart = True, False, False
         self.score: int | None = None
+        self.noted_at_score: dict[str, Any] = {}
         self.declarations = {"lost": None, "first": None}
         self.calls: list[str] = []
         for name, value in seen.items():
@@ -138,6 +139,8 @@ class FakeHost:
         self.calls.append("forget")
 
     def set_promotion_score(self, score: int | None) -> None:
+        # Pacemaker kills a monitor whose role changes by this: what is not noted by now never is.
+        self.noted_at_score = dict(self.saved)
         self.score = score
 
     def member_names(self) -> list[str]:
@@ -299,6 +302,13 @@ def test_member_and_promotion(library: Any) -> None:
     assert agent(library, host).monitor() == library.OCF_SUCCESS
 
 
+def test_a_promotion_that_comes_too_late_is_no_failure(library: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library.time, "sleep", lambda _seconds: None)
+    host = FakeHost(server=17, answers=APART, saved={"phase": "member"}, score=100)
+    assert agent(library, host).promote() == library.OCF_SUCCESS
+    assert (host.is_promoted, host.score) == (True, None)
+
+
 def test_a_long_state_transfer_is_no_failure(library: Any) -> None:
     host = FakeHost(server=17, answers=None, saved={"phase": "starting", "since": -100000.0})
     assert agent(library, host).monitor() == library.OCF_DEGRADED
@@ -326,6 +336,8 @@ def test_a_promoted_server_that_dies_is_a_failure(library: Any, capsys: pytest.C
     host = FakeHost(is_promoted=True, saved={"phase": "member"}, found=position(5), score=100)
     assert agent(library, host).monitor() == library.OCF_FAILED_PROMOTED
     assert "disk is full" in capsys.readouterr().err
+    assert host.score == 100, "it would be killed before it can say so"
+    assert agent(library, host).stop() == library.OCF_SUCCESS
     assert host.score is None
 
 
@@ -347,6 +359,7 @@ def test_it_gives_way_to_an_election_only_when_galera_had_its_time(library: Any)
     assert (host.calls, host.score) == ([], None)
     agent(library, host).demote()
     assert agent(library, host).monitor() == library.OCF_DEGRADED
+    assert host.noted_at_score["phase"] == "nonprimary"
     assert host.saved["complete_since"] is None, "one is missing: nothing is given up"
     host.others[NAMES[2]] = waiting(5)
     agent(library, host).monitor()
@@ -366,6 +379,7 @@ def test_a_restart_on_request_is_no_failure(library: Any) -> None:
     host.others = {NAMES[1]: primary(), NAMES[2]: primary()}
     assert agent(library, host).monitor() == library.OCF_RUNNING_PROMOTED
     assert (host.calls, host.score) == (["end"], None)
+    assert host.noted_at_score["phase"] == "stopping"
     host.server, host.answers, host.found = None, None, position(9)
     agent(library, host).monitor()
     assert host.calls == ["end", "join"]

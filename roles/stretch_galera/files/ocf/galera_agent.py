@@ -14,7 +14,7 @@ Python 3.6 or later, PyMySQL. Runs in the member's container as root.
 
 import sys
 import time
-from typing import Any, Dict, List, Mapping, NamedTuple, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 import election
 import galera_state
@@ -61,6 +61,19 @@ class Agent:
         self.parameters = parameters
         self.host = host
         self.state = host.load_state()
+        self.scores: List[Optional[int]] = []
+
+    def _wish(self, score: Optional[int]) -> None:
+        """Want this promotion score, once everything else is done."""
+        self.scores.append(score)
+
+    def _tell_score(self) -> None:
+        """Tell Pacemaker the promotion score, last of all.
+
+        Where that changes the member's role, Pacemaker cancels the monitor, and kills it if it still runs.
+        """
+        if self.scores:
+            self.host.set_promotion_score(self.scores[-1])
 
     # Looking
 
@@ -118,7 +131,7 @@ class Agent:
         if seen.phase == "member":
             return self._member(seen)
         if seen.phase == "starting":
-            self.host.set_promotion_score(None)
+            self._wish(None)
             self.enter("starting")
             return "is joining the Primary component; a full state transfer can take long"
         if seen.phase == "stopping":
@@ -146,7 +159,7 @@ class Agent:
     def _member(self, seen: Seen) -> str:
         self.host.forget_declarations()
         if self.host.restart_requested():
-            self.host.set_promotion_score(None)
+            self._wish(None)
             self.host.end_server()
             self.enter("stopping", position=None)
             return "the server is being stopped, to be started again"
@@ -155,14 +168,14 @@ class Agent:
         # What was told last is taken back first: no further monitor of this role would do so once it is promoted.
         if not self.state.get("told"):
             if self.state.pop("shown", False):
-                self.host.forget_told()
                 self.host.save_state(self.state)
-            self.host.set_promotion_score(PROMOTION_SCORE)
+                self.host.forget_told()
+            self._wish(PROMOTION_SCORE)
         return "" if seen.status.get("wsrep_ready") == "ON" else "the server is not ready for queries"
 
     def _without_primary(self, seen: Seen) -> str:
         """Wait for the component to come back; give way to an election only when it has not, although all are there."""
-        self.host.set_promotion_score(None)
+        self._wish(None)
         reports, decision = self._decide(seen.status)
         lost = election.lost_members(reports, self.host.member_names())
         since = None
@@ -193,7 +206,7 @@ class Agent:
 
     def _elect(self) -> str:
         """Without a server: wait, join or bootstrap."""
-        self.host.set_promotion_score(None)
+        self._wish(None)
         reports, decision = self._decide({})
         me = self.host.me
         if decision.action != election.JOIN:
@@ -260,6 +273,7 @@ class Agent:
                     self.state["phase"] = "waiting"
             self.host.mark_started(True)
         self.step(self.look())
+        self._tell_score()
         return OCF_SUCCESS
 
     def stop(self) -> int:
@@ -287,11 +301,14 @@ class Agent:
         for _attempt in range(10):
             if self.look().phase == "member":
                 self.enter("member", position=None)
-                self.host.mark_promoted(True)
-                return OCF_SUCCESS
+                break
             time.sleep(1)
-        self.host.set_promotion_score(None)
-        return complain("left the Primary component before it could be promoted", OCF_ERR_GENERIC)
+        else:
+            # It left the component again a moment ago. That is no failure: it is demoted at once, and waits.
+            self._wish(None)
+        self.host.mark_promoted(True)
+        self._tell_score()
+        return OCF_SUCCESS
 
     def demote(self) -> int:
         """Say that the member is not to be counted on; its server stays, and may become a member again."""
@@ -308,9 +325,13 @@ class Agent:
             return OCF_RUNNING_PROMOTED if promoted else OCF_SUCCESS
         failed = self._broken(seen, promoted)
         if failed:
-            self.host.set_promotion_score(None)
             return complain(failed, OCF_FAILED_PROMOTED if promoted else OCF_ERR_GENERIC)
-        waits_for = self._step_for_a_while(seen, promoted)
+        code = self._report(self._step_for_a_while(seen, promoted), promoted)
+        self._tell_score()
+        return code
+
+    def _report(self, waits_for: str, promoted: bool) -> int:
+        """The monitor's code for what the member waits for, if it waits."""
         if promoted:
             # Whatever it waits for, it is about to be demoted, and says so then.
             return OCF_RUNNING_PROMOTED
