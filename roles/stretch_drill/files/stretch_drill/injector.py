@@ -35,6 +35,7 @@ NFT_TABLE = "table inet stretch_drill"
 COMMAND_LIMIT = 300.0
 UP_LIMIT = 120.0
 STOP_LIMIT = 120.0
+RECOVER_TRIES, RECOVER_PAUSE = 8, 10.0
 NODE_SCRIPT = (Path(__file__).parent / "node.sh").read_text(encoding="utf-8")
 CLOCK_FILE = "faketime.rc"
 
@@ -55,7 +56,8 @@ def run(argv: Sequence[str], text: str) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise CommandError(f"{argv[0]}: {error}") from error
     if done.returncode != 0:
-        said = " ".join((done.stderr or done.stdout).split())[-500:]
+        # Of a playbook, what comes before its statistics.
+        said = " ".join((done.stderr or done.stdout).split("PLAY RECAP")[0].split())[-500:]
         raise CommandError(f"{' '.join(argv)[:200]} ended with {done.returncode}: {said}")
     return done.stdout
 
@@ -116,11 +118,22 @@ class Injector:
         elif act.kind == "power_on":
             self.power_on(*targets)
         elif act.kind == "recover":
-            *command, last = self.description.recover
-            self.runner([*command, last + ",".join(targets)], "")
+            self._recover(targets)
         else:
             for target in targets:
                 self._on_member(act, target)
+
+    def _recover(self, lost: Sequence[str]) -> None:
+        """Declare members lost, as soon as the others have said where their data stand: until then it is refused."""
+        *command, last = self.description.recover
+        for attempt in range(RECOVER_TRIES):
+            try:
+                self.runner([*command, last + ",".join(lost)], "")
+                return
+            except CommandError:
+                if attempt == RECOVER_TRIES - 1:
+                    raise
+                self.sleep(RECOVER_PAUSE)
 
     def _on_member(self, act: Act, name: str) -> None:
         datadir = self.description.datadir

@@ -200,6 +200,19 @@ def test_recover_is_told_the_names(injector: Injector, commands: Commands) -> No
     assert commands.calls == [(["ansible-playbook", "lost=a,b"], "")]
 
 
+def test_recover_is_tried_until_the_others_have_reported(
+    injector: Injector, commands: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands.failing = {"lost="}
+    monkeypatch.setattr(injector, "sleep", lambda _seconds: commands.failing.clear() if commands.calls[1:] else None)
+    injector.apply(Act("recover", "", ("a",)))
+    assert len(commands.calls) == 3
+    commands.failing = {"lost="}
+    monkeypatch.setattr(injector, "sleep", lambda _seconds: None)
+    with pytest.raises(CommandError):
+        injector.apply(Act("recover", "", ("a",)))
+
+
 def test_the_password_is_on_no_command_line(injector: Injector, commands: Commands, path: Path) -> None:
     injector.make_database("s1controller-0")
     injector.drop_database("s1controller-0")
