@@ -48,7 +48,7 @@ def _event(record: Record, mark: str) -> Event | None:
 
 def _window(record: Record, since: str, until: str, settle: float = 0.0) -> tuple[float, float]:
     """Begin and end; a window whose events did not happen is empty."""
-    first, last = _event(record, since), _event(record, until)
+    first, last = _event(record, since), _event(record, until) if until else None
     if first is None or (until and last is None):
         return (0.0, -1.0)
     return (first.ended + settle, last.began if last else record.last)

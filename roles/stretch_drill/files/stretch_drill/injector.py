@@ -126,14 +126,18 @@ class Injector:
     def _recover(self, lost: Sequence[str]) -> None:
         """Declare members lost, as soon as the others have said where their data stand: until then it is refused."""
         *command, last = self.description.recover
-        for attempt in range(RECOVER_TRIES):
-            try:
-                self.runner([*command, last + ",".join(lost)], "")
+        for _attempt in range(RECOVER_TRIES - 1):
+            if self._tried([*command, last + ",".join(lost)]):
                 return
-            except CommandError:
-                if attempt == RECOVER_TRIES - 1:
-                    raise
-                self.sleep(RECOVER_PAUSE)
+            self.sleep(RECOVER_PAUSE)
+        self.runner([*command, last + ",".join(lost)], "")
+
+    def _tried(self, command: Sequence[str]) -> bool:
+        try:
+            self.runner(command, "")
+        except CommandError:
+            return False
+        return True
 
     def _on_member(self, act: Act, name: str) -> None:
         datadir = self.description.datadir

@@ -28,7 +28,8 @@ def record(until: float = 20.0) -> Record:
     """A member is killed at 5 s and is back at 12 s; the first site writes nothing from 5 to 9 s."""
     victim = NAMES[0]
     found = Record(began="2026-11-24T08:00:00+00:00", first=0.0, last=until)
-    found.events = [Event("killed", f"{victim} is killed", 5.0, 5.2), Event("over", "it is over", 15.0, 15.1)]
+    found.events = [Event("", "it is prepared", 1.0, 1.1)]
+    found.events += [Event("killed", f"{victim} is killed", 5.0, 5.2), Event("over", "it is over", 15.0, 15.1)]
     quarter = [0.25 * index for index in range(int(until * 4))]
     others = status(set(NAMES) - {victim}, 2)
     back = status(set(NAMES), 3)
