@@ -233,7 +233,7 @@ class Member:
         size, weight = (int(found.get(f"wsrep_cluster_{name}") or 0) for name in ("size", "weight"))
         return found["wsrep_cluster_status"], size, weight
 
-    def until(self, component: str, size: int, weight: int, limit: float = 25) -> None:
+    def until(self, component: str, size: int, weight: int, limit: float = 90) -> None:
         """Wait for a state."""
         deadline = time.monotonic() + limit
         while self.state() != (component, size, weight):
@@ -289,11 +289,11 @@ class Arbiter:
         """Count a text in its log since it was started."""
         return self.log.read_text(errors="replace").count(text)
 
-    def until_said(self, text: str, limit: float = 20) -> None:
+    def until_said(self, text: str, limit: float = 90) -> None:
         """Wait for a text in its log."""
         self._until(lambda: bool(self.said(text)), f"said {text}", limit)
 
-    def until_forgotten(self, limit: float = 20) -> None:
+    def until_forgotten(self, limit: float = 90) -> None:
         """Wait until it keeps no view."""
         self._until(lambda: not self.view(), "forgot its view", limit)
 

@@ -86,11 +86,11 @@ def complain(text: str, code: int) -> int:
 
 
 def read(path: str) -> Optional[str]:
-    """The text of a file, or None where there is none."""
+    """The text of a file, or None where there is none, or, in /proc, no process any more."""
     try:
         with open(path, encoding="utf-8", errors="replace") as stream:
             return stream.read()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return None
 
 
