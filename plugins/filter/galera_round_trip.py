@@ -11,7 +11,7 @@ version_added: 0.2.0
 author: The stretch.cluster developers (@stretch-cluster)
 description:
   - The greatest of the round trips that M(stretch.cluster.galera_links_info) or
-    M(stretch.cluster.galera_preflight_info) took on any number of hosts. Each link counts with its median.
+    M(stretch.cluster.galera_preflight_info) took on any number of hosts. Each link counts with its fastest try.
 options:
   _input:
     description: The value C(links) of each host that measured.

@@ -196,8 +196,9 @@ def problems(links: Iterable[Link]) -> Tuple[str, ...]:
 def worst_round_trip(links: Iterable[Mapping[str, Any]]) -> float | None:
     """The greatest of the links' round trips in milliseconds; None where none was measured.
 
-    Each link counts with its median: one slow try, as on a busy host, says nothing about the link.
+    Each link counts with its fastest try: what a busy host adds to the others says nothing about the link, and would
+    change the cluster's time limits from one run to the next.
 
     :param links: The links of any number of hosts, each with the keys of :class:`Link`.
     """
-    return max((link["round_trip"] for link in links if link["round_trip"] is not None), default=None)
+    return max((link["round_trip_min"] for link in links if link["round_trip_min"] is not None), default=None)
