@@ -10,7 +10,8 @@ from ansible_collections.stretch.cluster.plugins.filter.galera_round_trip import
 
 
 def test_round_trip() -> None:
-    assert galera_round_trip([[{"round_trip": 0.4}], [{"round_trip": None}, {"round_trip": 30.2}]]) == 30.2
+    links = [[{"round_trip_min": 0.4}], [{"round_trip_min": None}, {"round_trip_min": 30.2}]]
+    assert galera_round_trip(links) == 30.2
     assert galera_round_trip([]) is None
 
 
