@@ -22,7 +22,6 @@ from galera_host import AgentError, Host, Parameters, complain
 
 OCF_SUCCESS = 0
 OCF_ERR_GENERIC = 1
-OCF_ERR_ARGS = 2
 OCF_ERR_UNIMPLEMENTED = 3
 OCF_ERR_INSTALLED = 5
 OCF_ERR_CONFIGURED = 6
