@@ -10,9 +10,7 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
-
-display = Display()
+from ansible_collections.stretch.cluster.plugins.plugin_utils.screen import Screen
 
 
 class ActionModule(ActionBase):
@@ -34,6 +32,7 @@ class ActionModule(ActionBase):
         )
         argv = arguments["argv"]
         lines: list[str] = []
+        seen = Screen()
         try:
             process = subprocess.Popen(
                 argv,
@@ -48,7 +47,7 @@ class ActionModule(ActionBase):
         with process:
             for line in process.stdout or ():
                 lines.append(line.rstrip("\n"))
-                display.display(lines[-1])
+                seen.line(lines[-1])
         result.update(changed=True, rc=process.returncode, stdout_lines=lines)
         if process.returncode != 0:
             result.update(failed=True, msg=f"{argv[0]} ended with {process.returncode}, see its output above")

@@ -10,8 +10,8 @@ short_description: The database that a Keystone is configured for
 version_added: 0.1.0
 author: The stretch.cluster developers (@stretch-cluster)
 description:
-  - Reads C(keystone.conf) and tells how to log in to its database. It returns the password, so a task that uses it
-    needs C(no_log=true).
+  - Reads C(keystone.conf) and tells how to log in to its database, and how many keys a rotation leaves. It returns the
+    password, so a task that uses it needs C(no_log=true).
   - Files beside C(keystone.conf) that override it are not read, so it tells the region's own database after the
     cutover too.
 options:
@@ -43,6 +43,11 @@ database:
       C(ca_cert) where there is one. A source of M(stretch.cluster.keystone_merge) but for its name.
   type: dict
   returned: success
+max_active_keys:
+  description: How many Fernet keys a rotation leaves there.
+  type: int
+  returned: success
+  sample: 3
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -54,12 +59,14 @@ def main() -> None:
     path = module.params["path"]
     try:
         with open(path, encoding="utf-8") as stream:
-            found = keystone_config.login(keystone_config.connection(stream.read()))
+            text = stream.read()
+        found = keystone_config.login(keystone_config.connection(text))
+        active = keystone_config.max_active_keys(text)
     except FileNotFoundError:
         module.fail_json(msg=f"{path} is not there: no Keystone is configured on this host. Deploy the region first.")
     except (keystone_config.KeystoneConfigError, OSError) as error:
         module.fail_json(msg=f"{path}: {error}.")
-    module.exit_json(changed=False, database=found)
+    module.exit_json(changed=False, database=found, max_active_keys=active)
 
 
 if __name__ == "__main__":

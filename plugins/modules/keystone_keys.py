@@ -10,7 +10,7 @@ short_description: Contents of a key repository of Keystone
 version_added: 0.1.0
 author: The stretch.cluster developers (@stretch-cluster)
 description:
-  - Makes a Fernet or credential key repository hold just the given keys.
+  - Makes a Fernet or credential key repository hold just the given keys, each in a file that its owner alone reads.
   - Keystone reads the repository at each use, so keys are added before any is taken away, and none is ever half
     written.
 options:
@@ -18,6 +18,10 @@ options:
     description: Directory of the repository on the host.
     type: path
     required: true
+  like:
+    description: Directory whose owner and group a repository gets that is not there yet.
+    type: path
+    version_added: 0.2.0
   keys:
     description: Number and key; the highest number is the primary key, 0 the staged one.
     type: dict
@@ -51,6 +55,11 @@ written:
   type: list
   elements: int
   returned: always
+closed:
+  description: Numbers of the other keys that others than their owner could read.
+  type: list
+  elements: int
+  returned: always
 removed:
   description: Numbers of the keys that were removed.
   type: list
@@ -59,6 +68,8 @@ removed:
 """
 
 import os
+import stat
+import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -66,18 +77,42 @@ from ansible_collections.stretch.cluster.plugins.module_utils import key_reposit
 from ansible_collections.stretch.cluster.plugins.module_utils.atomic import write_file
 from ansible_collections.stretch.cluster.plugins.module_utils.key_files import read_keys
 
+MODE = 0o600
+READING = 1.0
+"""Seconds in which whoever has listed a repository has read it."""
 
-def apply(module: AnsibleModule, path: str, before: dict[int, str], wanted: dict[int, str]) -> None:
+
+def make_directory(path: str, like: str | None) -> None:
+    os.makedirs(path, mode=0o700)
+    if like:
+        owner = os.stat(like)
+        os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def apply(module: AnsibleModule, before: dict[int, str], wanted: dict[int, str], closed: list[int]) -> None:
+    path = module.params["path"]
     if not os.path.isdir(path):
-        os.makedirs(path, mode=0o700)
+        make_directory(path, module.params["like"])
     owner = os.stat(path)
-    for index, key in key_repository.steps(before, wanted):
-        file = os.path.join(path, str(index))
-        if key is None:
-            os.unlink(file)
-        else:
-            # The file that it is written to first has no number for a name, as every file that Keystone reads has.
-            write_file(file, key.encode("ascii"), module.atomic_move, 0o600, owner.st_uid, owner.st_gid)
+    for index in closed:
+        os.chmod(os.path.join(path, str(index)), MODE)
+    doubles = key_repository.doubles(before, wanted)
+    steps = key_repository.steps({**before, **doubles}, wanted)
+    phases = (
+        sorted(doubles.items(), reverse=True),
+        [step for step in steps if step[1] is not None],
+        [step for step in steps if step[1] is None],
+    )
+    for phase in phases:
+        for index, key in phase:
+            file = os.path.join(path, str(index))
+            if key is None:
+                os.unlink(file)
+            else:
+                # The file that it is written to first has no number for a name, as every file that Keystone reads has.
+                write_file(file, key.encode("ascii"), module.atomic_move, MODE, owner.st_uid, owner.st_gid)
+        if doubles and phase is not phases[-1]:
+            time.sleep(READING)
 
 
 def ensure(module: AnsibleModule) -> dict[str, Any]:
@@ -86,19 +121,27 @@ def ensure(module: AnsibleModule) -> dict[str, Any]:
     key_repository.check(wanted, "the wanted repository")
     before = read_keys(path)
     if before and not module.params["force"]:
-        return {"changed": False, "written": [], "removed": []}
+        return {"changed": False, "written": [], "removed": [], "closed": []}
     written = sorted(index for index, key in wanted.items() if before.get(index) != key)
     removed = sorted(set(before) - set(wanted))
-    if (written or removed) and not module.check_mode:
-        apply(module, path, before, wanted)
-    names = [f"{index} (new)" if index in written else str(index) for index in sorted(wanted)]
+    modes = {
+        index: stat.S_IMODE(os.stat(os.path.join(path, str(index))).st_mode) for index in set(wanted) - set(written)
+    }
+    closed = sorted(index for index, mode in modes.items() if mode != MODE)
+    if (written or removed or closed) and not module.check_mode:
+        apply(module, before, wanted, closed)
+    shown = {
+        **{index: f"{index} ({modes[index]:04o} to {MODE:04o})" for index in closed},
+        **{index: f"{index} (new)" for index in written},
+    }
     return {
-        "changed": bool(written or removed),
+        "changed": bool(written or removed or closed),
         "written": written,
         "removed": removed,
+        "closed": closed,
         "diff": {
-            "before": "\n".join(str(index) for index in sorted(before)) + "\n",
-            "after": "\n".join(names) + "\n",
+            "before": "".join(f"{index}\n" for index in sorted(before)) or "\n",
+            "after": "".join(f"{shown.get(index, index)}\n" for index in sorted(wanted)),
             "before_header": path,
             "after_header": path,
         },
@@ -109,6 +152,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "path": {"type": "path", "required": True},
+            "like": {"type": "path"},
             "keys": {"type": "dict", "required": True, "no_log": True},
             "force": {"type": "bool", "default": True},
         },

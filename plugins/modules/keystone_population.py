@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: keystone_population
-short_description: Keep domains, projects, users, groups, roles and assignments in a Keystone
+short_description: Keep domains, projects, users, groups, roles, assignments and services in a Keystone
 version_added: 0.1.0
 author:
   - The stretch.cluster developers (@stretch-cluster)
@@ -179,6 +179,28 @@ options:
       domain:
         description: Name of the domain on which it holds.
         type: str
+  services:
+    description: Services of the catalog, each with a public, an internal and an admin endpoint at one address.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the service.
+        type: str
+        required: true
+      type:
+        description: Its type, as V(compute).
+        type: str
+        required: true
+      region:
+        description: Region of its endpoints, which has to exist.
+        type: str
+        required: true
+      url:
+        description: Where it answers.
+        type: str
+        required: true
 """
 
 EXAMPLES = r"""
@@ -201,6 +223,8 @@ EXAMPLES = r"""
     assignments:
       - {role: member, user: alice, user_domain: acme, project: web, project_domain: acme}
       - {role: reader, group: operators, group_domain: acme, domain: acme}
+    services:
+      - {name: glance, type: image, region: region_stack1, url: "http://10.0.20.5:9292"}
 """
 
 RETURN = r"""
@@ -290,6 +314,7 @@ ARGUMENTS: dict[str, Any] = {
         project_domain=DOMAIN,
         domain=STRING,
     ),
+    "services": items(name=NAME, type=NAME, region=NAME, url=NAME),
 }
 
 

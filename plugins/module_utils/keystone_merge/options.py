@@ -9,11 +9,17 @@ from __future__ import annotations
 from typing import Any, Mapping
 
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.database import Login
-from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.planner import Builtin
-from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.run import TARGET, Request
+from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.policy import (
+    ACTIONS,
+    Builtin,
+    Override,
+    Policy,
+)
+from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.run import BATCH_ROWS, TARGET, Request
 
 
-def _login() -> dict[str, Any]:
+def login_spec() -> dict[str, Any]:
+    """The options of a login."""
     return {
         "login_host": {"type": "str", "default": "localhost"},
         "login_port": {"type": "int", "default": 3306},
@@ -26,22 +32,43 @@ def _login() -> dict[str, Any]:
 
 
 def argument_spec(target_required: bool) -> dict[str, Any]:
-    """The argument spec; only a module that writes needs a target."""
+    """The argument spec; only a module that writes needs a target, and writes a map of ids."""
     return {
+        **({"id_map": {"type": "path"}} if target_required else {}),
         "sources": {
             "type": "list",
             "elements": "dict",
             "required": True,
-            "options": {"name": {"type": "str", "required": True}, "region": {"type": "str"}, **_login()},
+            "options": {"name": {"type": "str", "required": True}, "region": {"type": "str"}, **login_spec()},
         },
-        "target": {"type": "dict", "required": target_required, "options": _login()},
+        "target": {"type": "dict", "required": target_required, "options": login_spec()},
         "builtin_users": {"type": "list", "elements": "str", "default": ["admin"]},
         "builtin_projects": {"type": "list", "elements": "str", "default": ["admin", "service", "services"]},
+        "on_conflict": {"type": "dict", "default": {}},
+        "rename_format": {"type": "str", "default": "{name}@{stack}"},
+        "overrides": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                "kind": {"type": "str", "required": True},
+                "domain": {"type": "str"},
+                "name": {"type": "str", "required": True},
+                "stack": {"type": "str"},
+                "action": {"type": "str", "required": True, "choices": list(ACTIONS)},
+                "new_name": {"type": "str"},
+            },
+        },
+        "dangling": {"type": "str", "default": "carry", "choices": ["carry", "drop"]},
+        "batch_rows": {"type": "int", "default": BATCH_ROWS},
         "state_database": {"type": "str", "default": "stretch_merge"},
+        "report": {"type": "path"},
+        "progress_file": {"type": "path"},
     }
 
 
-def _to_login(name: str, options: Mapping[str, Any]) -> Login:
+def to_login(name: str, options: Mapping[str, Any]) -> Login:
+    """The options of a login, typed."""
     return Login(
         name=name,
         host=options["login_host"],
@@ -58,8 +85,15 @@ def _to_login(name: str, options: Mapping[str, Any]) -> Login:
 def to_request(params: Mapping[str, Any]) -> Request:
     """A module's parameters, typed."""
     return Request(
-        sources=tuple(_to_login(source["name"], source) for source in params["sources"]),
-        target=None if params["target"] is None else _to_login(TARGET, params["target"]),
+        sources=tuple(to_login(source["name"], source) for source in params["sources"]),
+        target=None if params["target"] is None else to_login(TARGET, params["target"]),
         state_database=params["state_database"],
-        builtin=Builtin(tuple(params["builtin_users"]), tuple(params["builtin_projects"])),
+        policy=Policy(
+            builtin=Builtin(tuple(params["builtin_users"]), tuple(params["builtin_projects"])),
+            on_conflict={str(kind): str(action) for kind, action in params["on_conflict"].items()},
+            overrides=tuple(Override(**override) for override in params["overrides"]),
+            rename_format=params["rename_format"],
+            dangling=params["dangling"],
+        ),
+        batch_rows=params["batch_rows"],
     )

@@ -2,49 +2,46 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026, The stretch.cluster developers
 
-"""One merge from its options to its result: open, check, plan, write, verify, commit."""
+"""One merge from its options to its result: open, check, plan, compare, write, verify."""
 
 from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field
-from typing import Any, Iterator, Mapping, Sequence
+from typing import Iterator, Mapping, Sequence
 
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.database import (
     Database,
     Login,
+    RetryError,
     UnreachableError,
-    quote,
-    weigher,
+    comparison_of,
 )
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.errors import MergeError
-from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.planner import (
-    Builtin,
-    Plan,
-    Reader,
-    batches,
-    carry,
-    plan,
-)
+from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.inuse import InUse
+from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.lastplan import LastPlan
+from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.plan import Earlier, Plan
+from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.planner import plan
+from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.policy import Policy, check_policy
+from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.population import Population
+from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.progress import Progress
+from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.rowtext import literal_keys, quote
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.schema import (
     BY_NAME,
     DEFAULT_DOMAIN,
-    NOTHING,
     ROOT_DOMAIN,
-    TABLES,
     VERSION_TABLES,
-    Ref,
 )
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.state import Merged, State
+from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.sync import Change, SourceWork, Sync
+from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.transport import Limits
+from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.verify import Verifier
 
 TARGET = "target"
 """What the merged database is called in lists of stacks."""
 
-BATCH_ROWS = 1000
-"""Rows of one INSERT. The driver splits what would be longer than a megabyte."""
-
-_SHOWN_NAMES = 100
-"""Names per kind in a plan: enough to read, and no more than a log can take."""
+BATCH_ROWS = 10000
+"""Rows of one transaction."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ class Request:
     sources: tuple[Login, ...]
     target: Login | None
     state_database: str = "stretch_merge"
-    builtin: Builtin = field(default_factory=Builtin)
+    policy: Policy = field(default_factory=Policy)
     batch_rows: int = BATCH_ROWS
 
 
@@ -77,26 +74,68 @@ def check_request(request: Request) -> None:
             f"state_database and the target's database are both {request.state_database}: "
             "the state needs one of its own"
         )
+    if request.batch_rows < 1:
+        raise MergeError(f"batch_rows is {request.batch_rows}: a transaction needs at least one row")
+    check_policy(request.policy, frozenset(names))
+
+
+class _Watch:
+    """Hands on to :class:`Progress` what several threads write, a table after another."""
+
+    def __init__(self, progress: Progress, rows: Mapping[tuple[str, str], int]) -> None:
+        self._progress = progress
+        self._rows = rows
+        self._at: dict[str, str] = {}
+
+    def wrote(self, stack: str, table: str, rows: int) -> None:
+        """*rows* more of a table of a stack are written; each stack has a thread of its own."""
+        if not rows:
+            return
+        if self._at.get(stack) != table:
+            self.ended(stack)
+            self._progress.start(table, stack, self._rows.get((stack, table)))
+            self._at[stack] = table
+        self._progress.advance(rows)
+
+    def ended(self, stack: str) -> None:
+        """The stack's thread is through with its last table."""
+        if self._at.pop(stack, None) is not None:
+            self._progress.done()
 
 
 class Merge:
     """A planned merge, its connections open; a context manager that closes them."""
 
-    def __init__(self, request: Request, read_only: bool) -> None:
-        """Open the databases and plan. With *read_only* a target that is not there yet is taken for an empty one."""
+    def __init__(self, request: Request, read_only: bool, progress: Progress | None = None) -> None:
+        """Open the databases, plan and compare. With *read_only* a target that is not there is taken for an empty one.
+
+        :raises MergeError: for what makes a plan impossible.
+        """
         check_request(request)
         self.request = request
+        self.progress = progress or Progress()
         self.warnings: list[str] = []
-        self.merged: dict[str, Merged] = {}
+        self.known: dict[str, Merged] = {}
+        self.identities: dict[str, str] = {}
         self.planned: Plan | None = None
+        self.works: list[SourceWork] = []
+        self.changes: list[dict[str, Change]] = []
         self.problems: list[str] = []
+        self.checked: dict[str, int] = {}
+        self.written = False
+        self._like: Database | None = None
         self._stack = contextlib.ExitStack()
         self._read_only = read_only
         try:
+            self.progress.phase("plan")
             self.target = self._open_target()
             self.sources = self._open_sources()
             if self.sources:
-                self._plan()
+                self._compare_names()
+                if not self._follow():
+                    self._plan()
+                    if not self.obstacles():
+                        self._compare()
         except BaseException:
             self._stack.close()
             raise
@@ -107,10 +146,55 @@ class Merge:
     def __exit__(self, *_error: object) -> None:
         self._stack.close()
 
+    @property
+    def in_use(self) -> bool:
+        """Whether Keystones write to the merged database already."""
+        return any(known.cut_over_at for known in self.known.values())
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to do."""
+        return any(bool(work) or self._is_open(work.name) for work in self.works) or self._moved()
+
+    @property
+    def is_first(self) -> bool:
+        """Whether a source is read for the first time, or its first reading goes on."""
+        return any(work.is_first or not self._was_complete(work.name) for work in self.works)
+
+    def _was_complete(self, name: str) -> bool:
+        return name in self.known and self.known[name].merged_at is not None
+
+    def _is_open(self, name: str) -> bool:
+        return name not in self.known or not self.known[name].is_complete
+
+    def _moved(self) -> bool:
+        """Whether the map of ids is another one than before."""
+        if self.target is None or self.planned is None or not self.known:
+            return False
+        own = {source.login.name for source in self.sources}
+        known = {entry for entry in State(self.target, self.request.state_database).id_map() if entry[1] in own}
+        return known != set(self.planned.id_map())
+
     def _open(self, login: Login) -> Database:
         database = Database(login)
         self._stack.callback(database.close)
         return database
+
+    def _there(self) -> Database:
+        """The target, where it must be there."""
+        if self.target is None:
+            raise RuntimeError("there is no target")
+        return self.target
+
+    @contextlib.contextmanager
+    def _another(self) -> Iterator[Database]:
+        """Another connection to the target."""
+        there = self._there()
+        database = Database(there.login, self._like or there)
+        try:
+            yield database
+        finally:
+            database.close()
 
     def _open_target(self) -> Database | None:
         login = self.request.target
@@ -135,15 +219,28 @@ class Merge:
             return None
         target.require_keystone()
         target.require_transactions()
-        state = State(target, self.request.state_database)
+        # Now, because several threads ask for it later.
+        target.layouts()
         if not self._read_only:
-            state.prepare()
-        target.begin(read_only=self._read_only)
-        self.merged = state.merged()
-        self.target_state = "merged" if self.merged else "empty"
-        if not self.merged:
+            self._claim(login)
+        self.known = State(target, self.request.state_database).sources()
+        self.target_state = "merged" if self.known else "empty"
+        if not self.known:
             self._require_fresh(target)
         return target
+
+    def _claim(self, login: Login) -> None:
+        """Make the state's tables, and see that no other run writes."""
+        lock = self._open(login)
+        lock.begin_writing()
+        state = State(lock, self.request.state_database)
+        state.prepare()
+        try:
+            state.claim()
+        except RetryError as error:
+            raise MergeError(
+                f"target ({login.address}): another merge into it is running; wait until it has ended"
+            ) from error
 
     def _require_fresh(self, target: Database) -> None:
         """Raise if the target holds more than db_sync (and the default domain of a bootstrap) leaves there."""
@@ -166,18 +263,28 @@ class Merge:
 
     def _open_sources(self) -> list[Database]:
         opened: list[Database] = []
+        names = {login.name for login in self.request.sources}
+        lacking = [known for known in self.known.values() if known.cut_over_at is None and known.name not in names]
+        if lacking:
+            raise MergeError(
+                "sources lacks what was begun and is not cut over yet: {}. Name all of them".format(
+                    ", ".join(f"{known.name} ({known.address})" for known in lacking)
+                )
+            )
         identities = {
-            merged.identity: f"{merged.name}, which was merged at {merged.merged_at}" for merged in self.merged.values()
+            known.identity: f"{known.name}, which was cut over at {known.cut_over_at}"
+            for known in self.known.values()
+            if known.cut_over_at is not None
         }
         if self.target is not None:
             identities[self.target.identity()] = "the target"
         for login in self.request.sources:
-            done = self.merged.get(login.name)
-            if done is not None:
-                # After the cutover the merged database is the truth: an old one is not even opened.
+            done = self.known.get(login.name)
+            if done is not None and done.cut_over_at is not None:
+                # The merged database is the truth from then on: an old one is not even opened.
                 if done.address != login.address:
                     self.warnings.append(
-                        f"{login.name} was merged at {done.merged_at} from {done.address}; "
+                        f"{login.name} was cut over at {done.cut_over_at} from {done.address}; "
                         f"what is now at {login.address} is not read"
                     )
                 continue
@@ -186,253 +293,241 @@ class Merge:
             if identity in identities:
                 raise MergeError(f"{login.name} ({login.address}) is the same database as {identities[identity]}")
             identities[identity] = login.name
+            self.identities[login.name] = identity
+            if done is not None and done.identity != identity:
+                self.warnings.append(
+                    f"{login.name} was read from {done.address} before and is now another database at {login.address}; "
+                    "the merged database follows the new one"
+                )
             source.require_keystone()
-            source.begin(read_only=True)
-            if login.region is not None:
-                regions = [region for (region,) in source.rows("region", ("id",))]
-                if login.region not in regions:
-                    raise MergeError(
-                        "{} ({}): it has no region {}; it has {}".format(
-                            login.name, login.address, login.region, ", ".join(sorted(regions)) or "none"
-                        )
-                    )
+            source.begin_reading()
+            self._require_region(source)
             opened.append(source)
         self._require_one_version(opened)
         return opened
 
+    @staticmethod
+    def _require_region(source: Database) -> None:
+        login = source.login
+        if login.region is None:
+            return
+        regions = [region for (region,) in source.rows("region", ("id",))]
+        if login.region not in regions:
+            raise MergeError(
+                "{} ({}): it has no region {}; it has {}".format(
+                    login.name, login.address, login.region, ", ".join(sorted(regions)) or "none"
+                )
+            )
+
     def _require_one_version(self, sources: Sequence[Database]) -> None:
         databases = list(sources) if self.target is None else [self.target, *sources]
-        versions: dict[frozenset[str], list[str]] = {}
+        by_schema: dict[object, list[Database]] = {}
         for database in databases:
-            versions.setdefault(database.versions(), []).append(database.login.name)
-        if len(versions) > 1:
+            by_schema.setdefault(database.schema_version().schema, []).append(database)
+        if len(by_schema) > 1:
             raise MergeError(
                 "the schema versions differ: {}. Bring all to the version of the Keystone that will use the "
                 "merged database, on copies, with its `keystone-manage db_sync`".format(
                     "; ".join(
-                        "{} has {}".format(" and ".join(names), ", ".join(sorted(version)) or "none")
-                        for version, names in versions.items()
+                        f"{' and '.join(one.login.name for one in group)} has {group[0].schema_version()}"
+                        for group in by_schema.values()
                     )
                 )
             )
+        known = {table for database in databases for table in database.tables() if table in BY_NAME}
+        for source in sources:
+            hidden = sorted(known - set(source.tables()))
+            if hidden:
+                self.problems.append(
+                    f"{source.login.name}: it shows no table {', '.join(hidden)}, as the others do: its login needs "
+                    "SELECT on all of the database"
+                )
         if self.target is None:
             return
         for source in sources:
             for table, columns in source.tables().items():
-                missing = set(columns) - set(self.target.tables().get(table, ()))
-                if table in BY_NAME and missing:
-                    self.problems.append(
-                        "{}: table {} has columns that the target's has not: {}".format(
-                            source.login.name, table, ", ".join(sorted(missing))
+                there = self.target.tables().get(table, ())
+                for what, other, missing in (
+                    ("the target's has not", "has", set(columns) - set(there)),
+                    ("the target's has", "lacks", set(there) - set(columns)),
+                ):
+                    if table in BY_NAME and missing:
+                        self.problems.append(
+                            f"{source.login.name}: table {table} {other} columns that {what}: "
+                            f"{', '.join(sorted(missing))}"
                         )
-                    )
+
+    def _compare_names(self) -> None:
+        """Learn how the merged database compares names."""
+        judge = self.target or self.sources[0]
+        self.comparison, close = comparison_of(judge.login, judge)
+        self._stack.callback(close)
+        for source in self.sources:
+            source.comparison = self.comparison
+
+    def _last_plan(self) -> LastPlan | None:
+        """The plan of the last run, where this one may go on with it or leave it another."""
+        if self.target is None or self.in_use or self.request.policy.dangling != "carry":
+            return None
+        return LastPlan(
+            State(self.target, self.request.state_database),
+            self.request.policy,
+            self.target,
+            self.sources,
+            self.identities,
+        )
+
+    def _follow(self) -> bool:
+        """Go on with the plan of the last run, if that came to its end and holds for what changed since."""
+        last = self._last_plan()
+        known = [self.known[one.login.name] for one in self.sources if one.login.name in self.known]
+        complete = len(known) == len(self.sources) and all(one.is_complete for one in self.known.values())
+        if last is None or self.problems or not complete:
+            return False
+        self.planned = last.recall(self.comparison.fold.fold, [one.lost for one in known])
+        self._compare()
+        grown = None if self.planned is None else last.follow(self.planned, self.works, self.changes)
+        if grown is None:
+            self.planned, self.works, self.changes = None, [], []
+            return False
+        self.planned = grown
+        self.warnings.extend(grown.warnings)
+        return True
 
     def _plan(self) -> None:
-        judge = self.target or self.sources[0]
-        collation, close = weigher(judge.login, judge)
-        self._stack.callback(close)
-        readers: list[tuple[str, Reader]] = [(source.login.name, source) for source in self.sources]
-        if self.target is not None and self.merged:
-            readers.insert(0, (TARGET, self.target))
-        self.planned = plan(readers, collation.fold, self.request.builtin, merged=bool(self.merged))
+        populations: list[tuple[str, Population]] = []
+        if self.target is not None and self.in_use:
+            self.target.comparison = self.comparison
+            populations.append((TARGET, InUse(self.target, self._owned)))
+        populations.extend((source.login.name, source) for source in self.sources)
+        # What an earlier run found is not looked for again, unless something is done about it.
+        carried = self.request.policy.dangling == "carry"
+        earlier = {
+            name: Earlier(known.offsets, known.lost if carried and known.merged_at else None)
+            for name, known in self.known.items()
+        }
+        self.planned = plan(populations, self.comparison.fold.fold, self.request.policy, self.in_use, earlier)
         self.problems.extend(self.planned.problems)
         self.warnings.extend(self.planned.warnings)
 
-    @property
-    def changed(self) -> bool:
-        """Whether there is anything to do."""
-        return bool(self.sources)
+    def _owned(self, table: str) -> frozenset[tuple[str, ...]]:
+        """Keys of the rows that the sources of this run brought before."""
+        target = self._there()
+        if table not in target.tables():
+            return frozenset()
+        state = State(target, self.request.state_database)
+        return frozenset(
+            key
+            for source in self.sources
+            if source.login.name in self.known
+            for keys in state.all_keys(source.login.name, table)
+            for key in literal_keys(keys)
+        )
+
+    def _compare(self) -> None:
+        if self.planned is None:
+            return
+        self.progress.phase("compare")
+        self.sync = Sync(
+            None if self.target is None else self._another,
+            self.request.state_database,
+            self.planned.fold,
+            {} if self.target is None else self.target.tables(),
+            Limits() if self.target is None else Limits.of(self.target),
+        )
+        ledgers = [self.planned.ledgers[number] for number in self.planned.sources]
+        self.works = self.sync.compare(list(zip(self.sources, ledgers)), frozenset(self.known))
+        self.changes = self.sync.changes(self.works)
 
     def obstacles(self) -> list[str]:
         """All that stops this merge, one line each."""
         conflicts = self.planned.conflicts if self.planned is not None else ()
-        return self.problems + [f"one name for different things: {conflict}" for conflict in conflicts]
+        return self.problems + [
+            f"one name for different things: {conflict}, which overrides could settle: {conflict.settle}"
+            for conflict in conflicts
+        ]
 
     def apply(self) -> None:
-        """Write, verify, commit: everything is in the target afterwards, or nothing. A read-only merge only checks."""
+        """Write and verify. A read-only merge only checks.
+
+        :raises MergeError: what stands in the way, before anything is written; or what went wrong, after which a run
+            goes on where this one stopped.
+        """
         obstacles = self.obstacles()
         if obstacles:
             raise MergeError("the merge was not started, nothing is written: {}".format("; ".join(obstacles)))
-        target, planned = self.target, self.planned
-        if self._read_only or target is None or planned is None:
+        if self._read_only or self.target is None or self.planned is None or not self.changed:
             return
-        try:
-            self._write(target, planned)
-            self._verify(target, planned)
-            target.commit()
-        except BaseException:
-            target.rollback()
-            raise
-
-    def _write(self, target: Database, planned: Plan) -> None:
-        state = State(target, self.request.state_database)
-        carried = {
-            source.login.name: sum(
-                stacks[source.login.name].carried for stacks in planned.counts.values() if source.login.name in stacks
-            )
-            for source in self.sources
+        state = State(self.target, self.request.state_database)
+        self._begin(state, self.planned)
+        counts = {
+            (stack, table): count.carried
+            for table, stacks in self.planned.counts.items()
+            for stack, count in stacks.items()
         }
-        state.claim(
-            [
-                (
-                    source.login.name,
-                    source.login.region,
-                    source.identity(),
-                    source.login.address,
-                    carried[source.login.name],
-                )
-                for source in self.sources
-            ]
-        )
-        state.remember(planned.id_map(), self.request.batch_rows)
-        if not self.merged:
+        self.progress.phase("copy" if self.is_first else "follow", self.planned.rows if self.is_first else None)
+        watch = _Watch(self.progress, counts if self.is_first else {})
+        self.sync.apply(self.works, self.request.batch_rows, watch.wrote, watch.ended)
+        self.progress.phase("verify")
+        own = frozenset(source.login.name for source in self.sources)
+        state.remember(self.planned.id_map(), own, self.request.batch_rows)
+        self._verify(self.planned)
+        for number, source in zip(self.planned.sources, self.sources):
+            name = source.login.name
+            state.finish(name, state.count(name), self.planned.found_lost[number])
+        last = self._last_plan()
+        if last is not None:
+            last.keep(self.planned)
+        self.written = True
+
+    def _begin(self, state: State, planned: Plan) -> None:
+        target = self._there()
+        target.begin_checking()
+        target.query("SET SESSION foreign_key_checks = 0")
+        state.forget_plan()
+        if not self.in_use and not state.any_chunk():
             # db_sync's own rows give way to the same rows of the first source.
             target.query("DELETE FROM project")
-        for table in TABLES:
-            for number, source in zip(planned.sources, self.sources):
-                columns = source.tables().get(table.name)
-                if not columns:
-                    continue
-                statement = "INSERT INTO {} ({}) VALUES ({})".format(
-                    quote(table.name), ", ".join(quote(column) for column in columns), ", ".join(["%s"] * len(columns))
-                )
-                rows = carry(planned, number, table, columns, source.rows(table.name, columns))
-                for batch in batches(rows, self.request.batch_rows):
-                    target.write(statement, batch)
+        if any(source.login.name not in self.known for source in self.sources):
+            for table, end in planned.rooms.items():
+                # What a Keystone adds gets numbers behind those that the sources may still use.
+                if table in target.tables():
+                    target.query(f"ALTER TABLE {quote(table)} AUTO_INCREMENT = {end + 1}")
+        for number, source in zip(planned.sources, self.sources):
+            state.start(source, source.identity(), source.position(), planned.ledgers[number].offsets)
 
-    def _verify(self, target: Database, planned: Plan) -> None:
-        wrong = [*self._miscounted(target, planned), *self._misled(target, planned)]
+    def _verify(self, planned: Plan) -> None:
+        # The sizes of the tables are others by now.
+        self._like = self._open(self._there().login)
+        self._like.layouts()
+        verifier = Verifier(self._another, self.request.state_database)
+        # What a run wrote that did not come to its end was never looked at.
+        whole = self.is_first or any(self._is_open(work.name) for work in self.works)
+        wrong = self._miscounted(planned) if whole else []
+        if whole:
+            wrong += verifier.whole(self.works, planned.dangling(), self.in_use)
+        else:
+            wrong += verifier.changes(self.works, self.changes, self.in_use)
+        self.checked = verifier.checked
+        self.warnings.extend(verifier.warnings)
         if wrong:
-            raise MergeError(
-                f"the merged database is not as planned, so that everything is rolled back: {'; '.join(wrong)}"
+            remedy = (
+                "Keystones use it, and no source was changed; find out who else writes these rows, and merge again"
+                if self.in_use
+                else "No Keystone uses it yet and no source was changed; drop its tables and those of the state, and "
+                "merge again"
             )
+            raise MergeError(f"the merged database is not as planned: {'; '.join(wrong)}. {remedy}")
 
-    @staticmethod
-    def _miscounted(target: Database, planned: Plan) -> Iterator[str]:
-        for table in TABLES:
-            if table.name in target.tables():
-                rows, wanted = target.count(table.name), planned.totals.get(table.name, 0)
+    def _miscounted(self, planned: Plan) -> list[str]:
+        """Tables of which other rows arrived than were planned."""
+        state = State(self._there(), self.request.state_database)
+        wrong: list[str] = []
+        for work in self.works:
+            arrived = state.counts(work.name)
+            for table, stacks in planned.counts.items():
+                wanted = stacks[work.name].carried if work.name in stacks else 0
+                rows = arrived.get(table, 0)
                 if rows != wanted:
-                    yield f"table {table.name} has {rows} rows instead of {wanted}"
-
-    def _misled(self, target: Database, planned: Plan) -> Iterator[str]:
-        """References that lead nowhere beside those that did so in a source."""
-        checked: set[tuple[str, tuple[str, ...], str]] = set()
-        for table in TABLES:
-            for ref in table.refs:
-                if ref.loose or ref.column not in target.tables().get(table.name, ()):
-                    continue
-                checked.add((table.name, (ref.column,), ref.to))
-                lost = self._dangling(target, table.name, (ref.column,), ref.to, (str(BY_NAME[ref.to].id),), ref)
-                wanted = planned.dangling.get((table.name, ref.column, ref.to), 0)
-                if lost != wanted:
-                    yield f"{lost} rows of table {table.name} have a {ref.column} that is nowhere, instead of {wanted}"
-        for name, columns, to, to_columns in target.foreign_keys():
-            if (name, columns, to) in checked:
-                continue
-            lost = self._dangling(target, name, columns, to, to_columns, None)
-            known = sum(
-                rows for (child, column, _to), rows in planned.dangling.items() if child == name and column in columns
-            )
-            if lost > known:
-                yield f"{lost} rows of table {name} have a {' and '.join(columns)} that is nowhere"
-
-    @staticmethod
-    def _dangling(
-        target: Database, table: str, columns: Sequence[str], to: str, to_columns: Sequence[str], ref: Ref | None
-    ) -> int:
-        """How many rows refer to nothing."""
-        conditions = [f"child.{quote(column)} IS NOT NULL" for column in columns]
-        values: list[Any] = []
-        if ref is not None and table == "role":
-            conditions.append("child.{} NOT IN ({})".format(quote(columns[0]), ", ".join(["%s"] * len(NOTHING))))
-            values.extend(sorted(NOTHING))
-        if ref is not None and ref.when is not None:
-            conditions.append("child.{} IN ({})".format(quote(ref.when[0]), ", ".join(["%s"] * len(ref.when[1]))))
-            values.extend(sorted(ref.when[1]))
-        joined = " AND ".join(
-            f"parent.{quote(to_column)} = child.{quote(column)}" for column, to_column in zip(columns, to_columns)
-        )
-        return int(
-            target.query(
-                "SELECT COUNT(*) FROM {} child WHERE {} AND NOT EXISTS (SELECT 1 FROM {} parent WHERE {})".format(
-                    quote(table), " AND ".join(conditions), quote(to), joined
-                ),
-                values,
-            )[0][0]
-        )
-
-    def result(self) -> dict[str, Any]:
-        """What a module returns."""
-        planned = self.planned
-        return {
-            "changed": self.changed,
-            "target_state": self.target_state,
-            "merged": {merged.name: merged.merged_at for merged in self.merged.values()},
-            "plan": _summary(planned) if planned is not None else {},
-            "conflicts": []
-            if planned is None
-            else [
-                {
-                    "kind": conflict.kind,
-                    "domain": conflict.domain,
-                    "name": conflict.name,
-                    "stacks": list(conflict.stacks),
-                    "ids": list(conflict.ids),
-                }
-                for conflict in planned.conflicts
-            ],
-            "problems": list(self.problems),
-            "obstacles": self.obstacles(),
-            "summary": self.summary(),
-            "counts": {}
-            if planned is None
-            else {
-                table: {
-                    stack: {"rows": count.rows, "carried": count.carried, "became_one": count.became_one}
-                    for stack, count in stacks.items()
-                }
-                for table, stacks in planned.counts.items()
-                if any(count.rows for count in stacks.values())
-            },
-        }
-
-    def summary(self) -> str:
-        """One line for people."""
-        if self.planned is None:
-            return "Nothing to do: {}".format(
-                ", ".join(f"{merged.name} was merged at {merged.merged_at}" for merged in self.merged.values())
-            )
-        kinds = ", ".join(
-            f"{kind}: {found['created']} new, {found['became_one']} became one"
-            for kind, found in _summary(self.planned).items()
-        )
-        sources = " and ".join(source.login.name for source in self.sources)
-        return f"{self.planned.rows} rows of {sources}. {kinds}"
-
-    def diff(self) -> dict[str, str]:
-        """What changes, by kind and name."""
-        lines: list[str] = []
-        if self.planned is not None:
-            for kind, summary in _summary(self.planned).items():
-                for what in ("created", "became_one"):
-                    names = summary["names"][what]
-                    lines.extend("{} {}: {}".format(kind, what.replace("_", " "), name) for name in names)
-                    if summary[what] > len(names):
-                        lines.append("{} {}: {} more".format(kind, what.replace("_", " "), summary[what] - len(names)))
-        return {"before": "", "after": "".join(line + "\n" for line in lines)}
-
-
-def _summary(planned: Plan) -> dict[str, Mapping[str, Any]]:
-    kinds = sorted({*planned.created, *planned.became_one})
-    return {
-        kind: {
-            "created": len(planned.created.get(kind, ())),
-            "became_one": len(planned.became_one.get(kind, ())),
-            "names": {
-                "created": list(planned.created.get(kind, ()))[:_SHOWN_NAMES],
-                "became_one": list(planned.became_one.get(kind, ()))[:_SHOWN_NAMES],
-            },
-        }
-        for kind in kinds
-    }
+                    wrong.append(f"{rows} rows of {work.name} are in table {table} instead of {wanted}")
+        return wrong

@@ -4,7 +4,7 @@
 
 """What each table of a Keystone database holds, what names its rows and what they refer to.
 
-The rules come from Keystone's SQL models (``keystone/*/backends/sql.py``) of the releases 22 (Zed) to 30 (2026.2).
+The rules come from Keystone's SQL models (``keystone/*/backends/sql.py``) of the releases 13 (Queens) to 30 (2026.2).
 Most references between tables are declared by no foreign key; they are written down here.
 A table or column that a release does not have is left out when its database is read.
 """
@@ -39,12 +39,16 @@ class Ref:
 
     *when* limits it to rows whose column has one of the values (one column can refer to several tables).
     *loose* ones may name what is long gone (revocations): they follow, but are not verified.
+    *weak* ones are a hint and no more: where they lead nowhere and that is to go, they become NULL, and the row stays.
+    *stays* says that the row stays as it is even then, because others need it.
     """
 
     column: str
     to: str
     when: tuple[str, frozenset[str]] | None = None
     loose: bool = False
+    weak: bool = False
+    stays: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,9 @@ class Table:
     *identity* tells its rows apart within one database; *id* is the column that others refer to; *auto* is an
     auto-increment column, whose values move behind those of the earlier stacks; *part_of* is the column whose
     row this one belongs to; *names* are tables that hold the names of the rows; *first* is a column whose true
-    rows are planned first; *beside* are columns that may differ between two rows that are the same.
+    rows are planned first; *beside* are columns that may differ between two rows that are the same; *rename* is the
+    column that a new name goes to, of a row whose name may be changed; *whole* tables are compared in Python, because
+    no server can take their key out of a row.
     """
 
     name: str
@@ -89,6 +95,8 @@ class Table:
     names: tuple[str, ...] = ()
     first: str | None = None
     beside: tuple[str, ...] = ()
+    rename: str | None = None
+    whole: bool = False
 
     @property
     def kind(self) -> str:
@@ -111,9 +119,11 @@ def _option(name: str, owner: str) -> Table:
     return Table(name, Rule.PART, (column, "option_id"), refs=(Ref(column, owner),), part_of=column)
 
 
-def _chosen(name: str, *refs: Ref, texts: tuple[Text, ...] = (), key: tuple[str, ...] = ("id",)) -> Table:
+def _chosen(
+    name: str, *refs: Ref, texts: tuple[Text, ...] = (), key: tuple[str, ...] = ("id",), rename: str | None = None
+) -> Table:
     """A table whose key is chosen by people, or is an id that only a copy of the same row can share."""
-    return Table(name, Rule.SAME, key, (Key(key),), refs, texts, id="id" if key == ("id",) else None)
+    return Table(name, Rule.SAME, key, (Key(key),), refs, texts, id="id" if key == ("id",) else None, rename=rename)
 
 
 _USER_TYPES = ("UserProject", "UserDomain", "UserSystem")
@@ -121,7 +131,7 @@ _GROUP_TYPES = ("GroupProject", "GroupDomain", "GroupSystem")
 
 # Parents before children: a key that holds a reference is compared once the ids of what it refers to are settled.
 TABLES: tuple[Table, ...] = (
-    Table("region", Rule.NAMED, ("id",), (Key(("id",)),), (Ref("parent_region_id", "region"),), id="id"),
+    Table("region", Rule.NAMED, ("id",), (Key(("id",)),), (Ref("parent_region_id", "region", weak=True),), id="id"),
     Table(
         "project",
         Rule.NAMED,
@@ -130,10 +140,19 @@ TABLES: tuple[Table, ...] = (
         (Ref("domain_id", "project"), Ref("parent_id", "project")),
         id="id",
         first="is_domain",
+        rename="name",
     ),
     _link("project_tag", Ref("project_id", "project"), also=("name",)),
     _option("project_option", "project"),
-    Table("role", Rule.NAMED, ("id",), (Key(("domain_id", "name")),), (Ref("domain_id", "project"),), id="id"),
+    Table(
+        "role",
+        Rule.NAMED,
+        ("id",),
+        (Key(("domain_id", "name")),),
+        (Ref("domain_id", "project"),),
+        id="id",
+        rename="name",
+    ),
     _link("implied_role", Ref("prior_role_id", "role"), Ref("implied_role_id", "role")),
     _option("role_option", "role"),
     Table(
@@ -141,9 +160,10 @@ TABLES: tuple[Table, ...] = (
         Rule.NAMED,
         ("id",),
         (),
-        (Ref("domain_id", "project"), Ref("default_project_id", "project")),
+        (Ref("domain_id", "project"), Ref("default_project_id", "project", weak=True)),
         id="id",
         names=("local_user", "nonlocal_user"),
+        rename="name",
     ),
     Table(
         "local_user",
@@ -165,10 +185,26 @@ TABLES: tuple[Table, ...] = (
         part_of="user_id",
     ),
     _option("user_option", "user"),
-    Table("group", Rule.NAMED, ("id",), (Key(("domain_id", "name")),), (Ref("domain_id", "project"),), id="id"),
+    Table(
+        "group",
+        Rule.NAMED,
+        ("id",),
+        (Key(("domain_id", "name")),),
+        (Ref("domain_id", "project"),),
+        id="id",
+        rename="name",
+    ),
     _link("user_group_membership", Ref("user_id", "user"), Ref("group_id", "group")),
-    # Its natural key is (type, name), and the name is inside `extra`: see planner.service_name.
-    Table("service", Rule.NAMED, ("id",), (Key(("type", "extra"), unique=False, null_equal=True),), id="id"),
+    # Its natural key is (type, name), and the name is inside `extra`: see planning.service_name.
+    Table(
+        "service",
+        Rule.NAMED,
+        ("id",),
+        (Key(("type", "extra"), unique=False, null_equal=True),),
+        id="id",
+        rename="extra",
+        whole=True,
+    ),
     _chosen("endpoint", Ref("service_id", "service"), Ref("region_id", "region")),
     _chosen("endpoint_group", texts=(Text("filters", ("service", "region")),)),
     _link("project_endpoint", Ref("endpoint_id", "endpoint"), Ref("project_id", "project")),
@@ -178,7 +214,7 @@ TABLES: tuple[Table, ...] = (
         "policy_association",
         Rule.SAME,
         ("id",),
-        (Key(("endpoint_id", "service_id", "region_id"), unique=False, null_equal=True),),
+        (Key(("id",)), Key(("endpoint_id", "service_id", "region_id"), unique=False, null_equal=True)),
         (
             Ref("policy_id", "policy"),
             Ref("endpoint_id", "endpoint"),
@@ -205,9 +241,13 @@ TABLES: tuple[Table, ...] = (
     ),
     _chosen("identity_provider", Ref("domain_id", "project")),
     _chosen("idp_remote_ids", Ref("idp_id", "identity_provider"), key=("remote_id",)),
-    _chosen("mapping", texts=(Text("rules", ("project", "group", "user", "role")),)),
+    _chosen("mapping", texts=(Text("rules", ("project", "group", "user", "role")),), rename="id"),
+    # Keystone lets a mapping go that a protocol names, and users of the protocol need it.
     _chosen(
-        "federation_protocol", Ref("idp_id", "identity_provider"), Ref("mapping_id", "mapping"), key=("id", "idp_id")
+        "federation_protocol",
+        Ref("idp_id", "identity_provider"),
+        Ref("mapping_id", "mapping", stays=True),
+        key=("id", "idp_id"),
     ),
     _chosen("service_provider"),
     Table(
@@ -231,7 +271,8 @@ TABLES: tuple[Table, ...] = (
         ("public_id",),
         (Key(("public_id",)), Key(("domain_id", "local_id", "entity_type"))),
         (
-            Ref("domain_id", "project"),
+            # Users of an LDAP are known by nothing else, also those of a domain that is gone.
+            Ref("domain_id", "project", stays=True),
             Ref("public_id", "user", _only("entity_type", "user"), loose=True),
             Ref("public_id", "group", _only("entity_type", "group"), loose=True),
         ),
@@ -242,7 +283,7 @@ TABLES: tuple[Table, ...] = (
         ("id",),
         (
             Key(("id",)),
-            Key(("trustor_user_id", "trustee_user_id", "project_id", "impersonation", "expires_at"), unique=False),
+            Key(("trustor_user_id", "trustee_user_id", "project_id", "impersonation", "expires_at")),
         ),
         (
             Ref("trustor_user_id", "user"),
@@ -271,6 +312,7 @@ TABLES: tuple[Table, ...] = (
         (Ref("user_id", "user"), Ref("project_id", "project")),
         id="internal_id",
         auto="internal_id",
+        rename="name",
     ),
     _link(
         "application_credential_role",
@@ -286,7 +328,7 @@ TABLES: tuple[Table, ...] = (
         "registered_limit",
         Rule.SAME,
         ("id",),
-        (Key(("service_id", "region_id", "resource_name"), unique=False, null_equal=True),),
+        (Key(("id",)), Key(("service_id", "region_id", "resource_name"), unique=False, null_equal=True)),
         (Ref("service_id", "service"), Ref("region_id", "region")),
         id="id",
         auto="internal_id",
@@ -296,8 +338,19 @@ TABLES: tuple[Table, ...] = (
         "limit",
         Rule.SAME,
         ("id",),
-        (Key(("registered_limit_id", "project_id", "domain_id"), unique=False, null_equal=True),),
-        (Ref("registered_limit_id", "registered_limit"), Ref("project_id", "project"), Ref("domain_id", "project")),
+        (
+            Key(("id",)),
+            # Up to Queens a limit names what its registered limit does.
+            Key(("service_id", "region_id", "resource_name", "project_id"), unique=False, null_equal=True),
+            Key(("registered_limit_id", "project_id", "domain_id"), unique=False, null_equal=True),
+        ),
+        (
+            Ref("registered_limit_id", "registered_limit"),
+            Ref("project_id", "project"),
+            Ref("domain_id", "project"),
+            Ref("service_id", "service"),
+            Ref("region_id", "region"),
+        ),
         id="id",
         auto="internal_id",
         beside=("id",),

@@ -1,21 +1,24 @@
 # Copyright (c) 2026, The stretch.cluster developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Two populated Keystones, the schema of an empty one, and a server for merged ones."""
+"""Populated Keystones, the schema of an empty one, and a server for merged ones."""
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from merge_population import Population, populate
-from merge_servers import Keystone, MariaDB
-
-PASSWORDS = {"stack1": "first admin", "stack2": "second admin"}
+from ansible_collections.stretch.cluster.plugins.filter.key_union import key_union
+from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.database import Login
+from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.run import Request
+from merge_harness import login, run_module
+from merge_population import CONFIG, add_by_sql, populate
+from merge_servers import Api, Keystone, MariaDB, fresh_schema
+from merge_stack import PASSWORDS, Stack
 
 
 @pytest.fixture(scope="session")
@@ -26,8 +29,6 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def regions(directory: Path) -> Iterator[MariaDB]:
     """Run the server that holds the sources."""
-    if shutil.which("mariadb-install-db") is None:
-        pytest.skip("mariadb-server is not installed")
     with MariaDB(directory / "regions").running() as server:
         yield server
 
@@ -42,27 +43,56 @@ def stretched(directory: Path, regions: MariaDB) -> Iterator[MariaDB]:
 @pytest.fixture(scope="session")
 def schema(directory: Path, stretched: MariaDB) -> bytes:
     """Return what db_sync makes."""
-    keystone = Keystone(directory / "fresh", stretched, "fresh")
-    keystone.configure()
-    stretched.query("CREATE DATABASE fresh")
-    keystone.manage("db_sync")
-    return stretched.dump("fresh")
+    return fresh_schema(directory / "fresh", stretched)
 
 
 @pytest.fixture(scope="session")
-def stacks(directory: Path, regions: MariaDB, schema: bytes) -> dict[str, tuple[Keystone, Population]]:
-    """Make and fill a Keystone for each stack, in databases of the same names."""
+def stacks(directory: Path, regions: MariaDB, schema: bytes) -> Iterator[dict[str, Stack]]:
+    """Make and fill a Keystone for each stack, which goes on serving; a copy of its database has the stack's name."""
+    with contextlib.ExitStack() as running:
 
-    def make(stack: str) -> tuple[Keystone, Population]:
-        keystone = Keystone(directory / stack, regions, stack)
-        keystone.configure()
-        regions.load(stack, schema)
-        keystone.bootstrap(PASSWORDS[stack], f"region_{stack}")
-        with keystone.running() as api:
-            return keystone, populate(api, stack, f"region_{stack}", PASSWORDS[stack])
+        def make(name: str) -> Stack:
+            keystone = Keystone(directory / name, regions, f"{name}_live")
+            keystone.configure(CONFIG)
+            regions.load(keystone.database, schema)
+            keystone.bootstrap(PASSWORDS[name], f"region_{name}")
+            api = running.enter_context(keystone.running())
+            made = populate(api, name, f"region_{name}", PASSWORDS[name])
+            add_by_sql(regions, keystone.database, made)
+            admin = api.password("admin", PASSWORDS[name], "admin")
+            assert admin is not None
+            system = api.scoped_to_system("admin", PASSWORDS[name])
+            regions.load(name, regions.dump(keystone.database))
+            stack = Stack(name, keystone, api, made, admin, system, {})
+            stack.seen = stack.look()
+            return stack
 
-    with ThreadPoolExecutor() as pool:
-        return dict(zip(PASSWORDS, pool.map(make, PASSWORDS)))
+        with ThreadPoolExecutor() as pool:
+            made = list(pool.map(make, PASSWORDS))
+        yield {stack.name: stack for stack in made}
+
+
+@pytest.fixture(scope="session")
+def serve(directory: Path, stretched: MariaDB, stacks: dict[str, Stack]) -> Iterator[Callable[[str], Api]]:
+    """Return a function that starts a real Keystone on a merged database, with the keys of both stacks."""
+    with contextlib.ExitStack() as running:
+
+        def start(database: str) -> Api:
+            keystone = Keystone(directory / database, stretched, database)
+            keystone.configure(CONFIG)
+            for repository in ("fernet", "credential"):
+                unite([stack.keystone.directory / repository for stack in stacks.values()],
+                      keystone.directory / repository)  # fmt: skip
+            return running.enter_context(keystone.running())
+
+        yield start
+
+
+def unite(repositories: list[Path], to: Path) -> None:
+    """Make *to* the union of key repositories, as the role cutover does."""
+    keys = [{int(key.name): key.read_text() for key in repository.iterdir()} for repository in repositories]
+    done = run_module("keystone_keys", {"path": str(to), "keys": key_union(keys)})
+    assert done["changed"] is True
 
 
 @pytest.fixture(scope="session")
@@ -74,5 +104,21 @@ def fresh(stretched: MariaDB, schema: bytes) -> Callable[[], str]:
         name = f"target{next(numbers)}"
         stretched.load(name, schema)
         return name
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def sources(regions: MariaDB, stacks: dict[str, Stack]) -> tuple[Login, ...]:
+    """Logins to the stacks as they were when they were filled."""
+    return tuple(login(regions, stack, stack, region=f"region_{stack}") for stack in stacks)
+
+
+@pytest.fixture(scope="session")
+def request_for(stretched: MariaDB, sources: tuple[Login, ...]) -> Callable[..., Request]:
+    """Give a request for a target; each target has a state of its own, as each region's server would."""
+
+    def make(target: str, *others: Login, **more: object) -> Request:
+        return Request(others or sources, login(stretched, "target", target), f"{target}_state", **more)  # type: ignore[arg-type]
 
     return make

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -49,7 +50,13 @@ class Quiet(WSGIRequestHandler):
     def log_message(self, *args):
         pass
 
-make_server("127.0.0.1", port, application, Server, Quiet).serve_forever()
+def with_identity_provider(environ, start_response):
+    # What the module of an identity provider in front of Keystone says of who logs in.
+    for name in [name for name in environ if name.startswith("HTTP_X_ENVIRON_")]:
+        environ[name[len("HTTP_X_ENVIRON_"):]] = environ.pop(name)
+    return application(environ, start_response)
+
+make_server("127.0.0.1", port, with_identity_provider, Server, Quiet).serve_forever()
 """
 
 # The fewest rounds that bcrypt takes: the tests hash dozens of passwords.
@@ -97,35 +104,55 @@ class MariaDB:
     def socket(self) -> str:
         return str(self.directory / "sock")
 
-    @contextlib.contextmanager
-    def running(self) -> Iterator[MariaDB]:
-        self.directory.mkdir(mode=0o755)
-        data = self.directory / "data"
+    def command(self, *command: str) -> list[str]:
+        """Return the command that runs another where the server's files are."""
+        return list(command)
+
+    def install(self) -> None:
+        """Make the data directory."""
+        if shutil.which("mariadb-install-db") is None:
+            raise RuntimeError("mariadb-server is not installed: run tools/servers")
+        self.directory.mkdir(mode=0o755, exist_ok=True)
         with (self.directory / "log").open("wb") as log:
             subprocess.run(
-                [
-                    "mariadb-install-db", "--no-defaults", f"--user={user()}", f"--datadir={data}", "--skip-test-db",
-                    "--auth-root-authentication-method=socket", f"--auth-root-socket-user={user()}",
-                ],
+                self.command(
+                    "mariadb-install-db", "--no-defaults", f"--user={user()}", f"--datadir={self.directory}/data",
+                    "--skip-test-db", "--auth-root-authentication-method=socket", f"--auth-root-socket-user={user()}",
+                ),
                 check=True, stdout=log, stderr=log,
             )  # fmt: skip
+
+    @contextlib.contextmanager
+    def serving(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+        """Serve what :meth:`install` made, with further arguments of mariadbd."""
+        with (self.directory / "log").open("ab") as log:
             # As the servers of the regions are, but for what makes them survive a power cut.
             process = subprocess.Popen(
-                [
+                self.command(
                     shutil.which("mariadbd") or "/usr/sbin/mariadbd", "--no-defaults", f"--user={user()}",
-                    f"--datadir={data}", f"--socket={self.socket}", f"--port={self.port}", "--bind-address=127.0.0.1",
+                    f"--datadir={self.directory}/data", f"--socket={self.socket}", f"--port={self.port}",
+                    "--bind-address=127.0.0.1",
+                    # A server that starts removes the temporary tables of others from a directory that they share.
+                    f"--tmpdir={self.directory}",
                     "--innodb-buffer-pool-size=64M", "--innodb-flush-log-at-trx-commit=0",
                     "--innodb-flush-method=nosync", "--skip-innodb-doublewrite", "--sync-frm=0",
-                    "--character-set-server=utf8", "--collation-server=utf8_general_ci",
-                ],
+                    "--character-set-server=utf8", "--collation-server=utf8_general_ci", *arguments,
+                ),
                 stdout=log, stderr=log,
             )  # fmt: skip
         try:
             self._wait(process)
-            yield self
+            yield process
         finally:
             process.terminate()
             process.wait(SECONDS)
+
+    @contextlib.contextmanager
+    def running(self, *arguments: str) -> Iterator[MariaDB]:
+        """Make it and serve it."""
+        self.install()
+        with self.serving(*arguments):
+            yield self
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
         end = time.monotonic() + SECONDS
@@ -156,6 +183,12 @@ class MariaDB:
         command = ["mariadb-dump", "--no-defaults", f"--socket={self.socket}", "--skip-dump-date", database]
         return subprocess.run(command, check=True, capture_output=True).stdout
 
+    def sums(self, database: str) -> dict[str, int]:
+        """Return the checksum of every table that has rows."""
+        tables = [table for (table,) in self.query(f"SHOW TABLES FROM `{database}`")]
+        listed = ", ".join(f"`{database}`.`{table}`" for table in tables)
+        return {name.split(".")[1]: sum_ for name, sum_ in self.query(f"CHECKSUM TABLE {listed}") if sum_}
+
     def load(self, database: str, dump: bytes) -> None:
         """Make a database from :meth:`dump`."""
         self.query(f"CREATE DATABASE `{database}`")
@@ -178,6 +211,14 @@ def user() -> str:
     return getpass.getuser()
 
 
+def decode(answer: Any) -> Any:
+    """Return the body of an answer."""
+    body, kind = answer.read(), answer.headers["Content-Type"] or ""
+    if "form-urlencoded" in kind:
+        return dict(urllib.parse.parse_qsl(body.decode()))
+    return json.loads(body or b"null") if "json" in kind else body.decode()
+
+
 @dataclass
 class Api:
     """Keystone's API, with or without a token."""
@@ -185,9 +226,12 @@ class Api:
     url: str
     token: str | None = None
 
-    def call(self, method: str, path: str, body: Any = None, subject: str | None = None) -> tuple[int, Any, Any]:
-        """Return the status, the headers and the decoded body of an answer."""
-        headers = {"Content-Type": "application/json", "Openstack-Identity-Api-Version": "1.0"}
+    def call(
+        self, method: str, path: str, body: Any = None, subject: str | None = None, **more: str
+    ) -> tuple[int, Any, Any]:
+        """Return the status, the headers and the decoded body of an answer; *more* are headers, with `_` for `-`."""
+        headers = {"Content-Type": "application/json", "OpenStack-Identity-Access-Rules": "1.0"}
+        headers.update({name.replace("_", "-"): value for name, value in more.items()})
         if self.token:
             headers["X-Auth-Token"] = self.token
         if subject:
@@ -196,13 +240,13 @@ class Api:
         request = urllib.request.Request(f"{self.url}/v3{path}", data, headers, method=method)
         try:
             with OPENER.open(request, timeout=SECONDS) as answer:
-                return answer.status, answer.headers, json.loads(answer.read() or b"null")
+                return answer.status, answer.headers, decode(answer)
         except urllib.error.HTTPError as error:
-            return error.code, error.headers, json.loads(error.read() or b"null")
+            return error.code, error.headers, decode(error)
 
-    def do(self, method: str, path: str, body: Any = None) -> Any:
+    def do(self, method: str, path: str, body: Any = None, **more: str) -> Any:
         """Return the decoded body; anything but success is an error."""
-        status, _headers, answer = self.call(method, path, body)
+        status, _headers, answer = self.call(method, path, body, None, **more)
         assert status < 300, f"{method} {path}: {status} {answer}"
         return answer
 
@@ -226,12 +270,36 @@ class Api:
         scope = {"project": {"name": project, "domain": {"name": domain}}} if project else None
         return self.log_in(identity, scope)
 
-    def app_credential(self, id_: str, secret: str) -> Api | None:
-        """Log in with an application credential."""
+    def app_credential(self, secret: str, **which: Any) -> Api | None:
+        """Log in with an application credential: its id, or its name and its user."""
         identity = {
-            "methods": ["application_credential"], "application_credential": {"id": id_, "secret": secret},
+            "methods": ["application_credential"], "application_credential": {"secret": secret, **which},
         }  # fmt: skip
         return self.log_in(identity)
+
+    def scoped(self, **scope: Any) -> Api:
+        """Exchange the token for one with another scope."""
+        found = self.log_in({"methods": ["token"], "token": {"id": self.token}}, scope)
+        assert found is not None
+        return found
+
+    def scoped_to_system(self, name: str, password: str) -> Api:
+        """Log in as somebody of the default domain for the whole system."""
+        identity = {
+            "methods": ["password"],
+            "password": {"user": {"name": name, "domain": {"id": "default"}, "password": password}},
+        }
+        found = self.log_in(identity, {"system": {"all": True}})
+        assert found is not None
+        return found
+
+    def told_by(self, other: Api) -> Any:
+        """Return what somebody who may ask is told of the token."""
+        return other.do("GET", "/auth/tokens", X_Subject_Token=str(self.token))["token"]
+
+    def own(self) -> Any:
+        """Return what the token says."""
+        return self.told_by(self)
 
 
 @dataclass
@@ -248,10 +316,16 @@ class Keystone:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def venv(self) -> Path:
+        """Where this Keystone is installed."""
+        return keystone_venv()
+
+    @property
     def config(self) -> Path:
         return self.directory / "keystone.conf"
 
-    def configure(self) -> None:
+    def configure(self, more: str = "") -> None:
+        """Write the configuration, with *more* sections, and the keys."""
         self.directory.mkdir(mode=0o700)
         for name in ("fernet", "credential"):
             # What fernet_setup and credential_setup make, without the seconds that each takes.
@@ -260,12 +334,12 @@ class Keystone:
             for number in (0, 1):
                 (repository / str(number)).write_bytes(base64.urlsafe_b64encode(os.urandom(32)))
         self.config.write_text(
-            CONFIG.format(directory=self.directory, database=self.database, socket=self.server.socket)
+            CONFIG.format(directory=self.directory, database=self.database, socket=self.server.socket) + more
         )
 
     def manage(self, *arguments: str) -> None:
         """Run keystone-manage."""
-        command = [keystone_venv() / "bin/keystone-manage", "--config-file", self.config, *arguments]
+        command = [self.venv / "bin/keystone-manage", "--config-file", self.config, *arguments]
         subprocess.run(command, check=True, capture_output=True)
 
     def bootstrap(self, password: str, region: str) -> None:
@@ -281,7 +355,7 @@ class Keystone:
         """Serve the API."""
         with (self.directory / "stderr").open("wb") as log:
             process = subprocess.Popen(
-                [keystone_venv() / "bin/python", "-c", SERVER, str(self.port)],
+                [self.venv / "bin/python", "-c", SERVER, str(self.port)],
                 env={**os.environ, "OS_KEYSTONE_CONFIG_FILES": str(self.config)}, stdout=log, stderr=log,
             )  # fmt: skip
         try:
@@ -297,3 +371,12 @@ class Keystone:
         finally:
             process.terminate()
             process.wait(SECONDS)
+
+
+def fresh_schema(directory: Path, server: MariaDB) -> bytes:
+    """Return what db_sync makes; the database "fresh" has it."""
+    keystone = Keystone(directory, server, "fresh")
+    keystone.configure()
+    server.query("CREATE DATABASE fresh")
+    keystone.manage("db_sync")
+    return server.dump("fresh")

@@ -47,6 +47,7 @@ POPULATION: dict[str, Any] = {
         {"role": "reader", "group": "operators", "group_domain": "acme", "project": "web"},
         {"role": "reader", "group": "operators", "group_domain": "acme", "domain": "acme"},
     ],
+    "services": [{"name": "glance", "type": "image", "region": "one", "url": "http://127.0.0.1:9292"}],
 }
 
 
@@ -105,18 +106,21 @@ def test_everything_is_made_once_and_kept(auth: dict[str, str], tmp_path: Path) 
         again = run(auth, POPULATION, tmp_path, check=check)
         assert (again["changed"], again["steps"]) == (False, [])
         assert again["diff"] == {"before": "", "after": ""}
-        # Domains, roles, users and projects of two domains, groups, members, assignments; and further pages.
-        assert again["api_calls"] <= 16
+        # Domains, roles, users and projects of two domains, groups, members, assignments, services and endpoints; and
+        # further pages.
+        assert again["api_calls"] <= 18
 
     changed = copy.deepcopy(POPULATION)
     changed["users"][0]["password"] = "secret-of-nobody"
     changed["users"][1]["email"] = "robert@example.com"
     changed["users"][1]["default_project"] = "web"
     changed["projects"][0]["description"] = "Their new site"
+    changed["services"][0]["url"] = "http://127.0.0.1:9293"
     updated = run(auth, changed, tmp_path)
     assert updated["steps"] == [
         "update project acme/web: description",
         "update user Default/bob: email, default_project",
+        *(f"update endpoint glance/one/{interface}: url" for interface in ("public", "internal", "admin")),
     ]
     assert login(url, "alice", "acme", "secret-of-alice", "web", "acme") == {"member", "reader"}
     assert not run(auth, changed, tmp_path)["changed"]

@@ -44,12 +44,17 @@ def test_options_become_a_request() -> None:
     }  # fmt: skip
     params = {
         "sources": [{**login, "name": "s", "region": "r"}], "target": login, "builtin_users": ["admin"],
-        "builtin_projects": ["x"], "state_database": "state",
+        "builtin_projects": ["x"], "state_database": "state", "on_conflict": {"user": "rename"},
+        "overrides": [{"kind": "role", "domain": None, "name": "a", "stack": "s", "action": "merge", "new_name": None}],
+        "rename_format": "{name}@{stack}", "dangling": "drop", "batch_rows": 7,
     }  # fmt: skip
     request = to_request(params)
     assert request.sources == (Login("s", "h", 1, "u", "p", None, "/ca", "d", "r"),)
     assert request.target == Login("target", "h", 1, "u", "p", None, "/ca", "d")
-    assert (request.builtin.users, request.builtin.projects, request.state_database) == (("admin",), ("x",), "state")
+    policy = request.policy
+    assert (policy.builtin.users, policy.builtin.projects, request.state_database) == (("admin",), ("x",), "state")
+    assert (policy.on_conflict, policy.dangling, request.batch_rows) == ({"user": "rename"}, "drop", 7)
+    assert [(one.kind, one.name, one.action, one.stack) for one in policy.overrides] == [("role", "a", "merge", "s")]
     assert "'p'" not in repr(request)
     assert to_request({**params, "target": None}).target is None
 
@@ -92,8 +97,30 @@ def test_fold_without_padding_counts_spaces() -> None:
 def test_a_page_of_characters_is_asked_for_once() -> None:
     weights = Weights()
     fold = Collation(weights).fold
-    for code in range(PAGE):
+    fold(" ")
+    for code in range(PAGE, 2 * PAGE):
         fold(chr(code) * 3)
-    assert weights.asked == 1
+    assert weights.asked == 2
     fold("\ud7ff漢")
-    assert weights.asked == 3
+    assert weights.asked == 4
+
+
+def weigh_together(texts: Sequence[str]) -> list[bytes]:
+    """Weigh as a collation that takes i and a breve for one letter."""
+    return [text.upper().replace("И\u0306", "Й").encode("utf-8", "surrogatepass") for text in texts]
+
+
+def test_characters_that_weigh_as_one() -> None:
+    asked: list[str] = []
+
+    def weigh(texts: Sequence[str]) -> list[bytes]:
+        asked.extend(texts if len(texts) == 1 else ())
+        return weigh_together(texts)
+
+    fold = Collation(weigh).fold
+    assert fold("Андреи\u0306  ") == fold("андрей") == fold("АНДРЕЙ")
+    assert fold("Андрей") != fold("Андреи")
+    assert fold("Андреи\u0306  ") == fold("андрей")
+    # Only a name that may hold such characters is asked for, and once.
+    assert asked == ["Андреи\u0306  "]
+    assert Collation(Weights()).fold("и\u0306") == Collation(Weights()).fold("И\u0306")
