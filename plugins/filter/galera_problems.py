@@ -11,11 +11,11 @@ version_added: 0.2.0
 author: The stretch.cluster developers (@stretch-cluster)
 description:
   - Compares what M(stretch.cluster.galera_preflight_info) found on every host.
-  - Errors are two members of one name or address, a member that does not resolve or reach another, a host that does not
-    have its address, different names of the cluster, different histories of the data, a data directory that is not
-    empty on a first deployment, and clocks more than a minute apart.
-  - Warnings are an arbiter or a member that was not asked and cannot be reached, and too little space for a full copy
-    of the data.
+  - Errors are two members of one name or address, a member whose name leads elsewhere or that does not reach another, a
+    host that does not have its address, different names of the cluster, different histories of the data, a data
+    directory that is not empty on a first deployment, and clocks more than a minute apart.
+  - Warnings are a name that does not resolve, an arbiter or a member that was not asked and cannot be reached, and too
+    little space for a full copy of the data.
 options:
   _input:
     description: The value C(facts) that the module returned, by member.

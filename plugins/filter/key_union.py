@@ -12,12 +12,21 @@ author: The stretch.cluster developers (@stretch-cluster)
 description:
   - Unites Fernet or credential key repositories, so that what any of the Keystones encrypted all of them decrypt.
   - The first repository's primary key stays primary and its staged key staged; all others become secondary keys.
+  - A repository that another one comes from by rotation counts for nothing, so that keys which were purged do not come
+    back.
 options:
   _input:
     description: The repositories, the primary site's first; each a dictionary of number and key.
     type: list
     elements: dict
     required: true
+  may_be_empty:
+    description:
+      - Whether one of them can have no key, as the credential repository of a Keystone where C(credential_setup) was
+        never run. It encrypts with the null key, which every Keystone knows.
+    type: bool
+    default: false
+    version_added: 0.2.0
 """
 
 EXAMPLES = r"""
@@ -25,6 +34,13 @@ EXAMPLES = r"""
   stretch.cluster.keystone_keys:
     path: /etc/keystone/fernet-keys
     keys: "{{ [stack1_keys, stack2_keys] | stretch.cluster.key_union }}"
+  no_log: true
+
+- name: The same for credentials, of which one Keystone may have no keys
+  stretch.cluster.keystone_keys:
+    path: /etc/keystone/credential-keys
+    keys: "{{ [stack1_keys, {}] | stretch.cluster.key_union(may_be_empty=true) }}"
+    like: /etc/keystone/fernet-keys
   no_log: true
 """
 
@@ -40,10 +56,12 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.stretch.cluster.plugins.module_utils import key_repository
 
 
-def key_union(repositories: list[dict[Any, str]]) -> dict[int, str]:
+def key_union(repositories: list[dict[Any, str]], may_be_empty: bool = False) -> dict[int, str]:
     """See DOCUMENTATION; the numbers may come as text, as JSON has them."""
     try:
-        return key_repository.union([key_repository.numbered(keys, "a key repository") for keys in repositories])
+        return key_repository.union(
+            [key_repository.numbered(keys, "a key repository") for keys in repositories], may_be_empty
+        )
     except key_repository.KeyRepositoryError as error:
         raise AnsibleFilterError(str(error)) from error
 

@@ -9,8 +9,10 @@ import hashlib
 import json
 import posixpath
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable, Mapping, Sequence
+
+from ansible_collections.stretch.cluster.plugins.module_utils.oslo_ini import OsloIniError, change
 
 PARENT_MODE = 0o755
 """Mode of a parent directory that is made on the way."""
@@ -22,7 +24,10 @@ class ConfigFilesError(Exception):
 
 @dataclass(frozen=True)
 class Entry:
-    """A wanted file or directory. ``uid`` and ``gid`` of ``None``: as they are."""
+    """A wanted file or directory. ``uid`` and ``gid`` of ``None``: as they are.
+
+    ``options``: (section, option, value) of an INI file that alone are wanted of its content.
+    """
 
     path: str
     directory: bool
@@ -33,6 +38,7 @@ class Entry:
     force: bool = True
     present: bool = True
     sensitive: bool = False
+    options: tuple[tuple[str, str, str], ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,21 @@ def to_content(value: Any, path: str) -> bytes:
     return value.encode("utf-8", "surrogateescape")
 
 
+def to_options(item: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...] | None:
+    """Return the options of an INI file that are to be set, if the file is wanted by them."""
+    if item.get("options") is None:
+        return None
+    if item["content"] is not None:
+        raise ConfigFilesError(f"{item['path']}: either content or options say what is in the file, not both")
+    if not all(isinstance(values, dict) for values in item["options"].values()):
+        raise ConfigFilesError(f"{item['path']}: options are to be values by their names, by sections")
+    return tuple(
+        (str(section), str(option), str(value))
+        for section, values in item["options"].items()
+        for option, value in values.items()
+    )
+
+
 def entries(
     files: Sequence[Mapping[str, Any]],
     directories: Sequence[Mapping[str, Any]],
@@ -96,17 +117,19 @@ def entries(
         if not path.startswith("/") or posixpath.normpath(path) != path.rstrip("/") or path.startswith("//"):
             raise ConfigFilesError(f"{path!r} is no absolute, plain path")
         present = directory or item["state"] == "present"
+        options = to_options(item) if present and not directory else None
         found.append(
             Entry(
                 path=path.rstrip("/"),
                 directory=directory,
                 mode=parse_mode(str(item["mode"]), path),
-                content=b"" if directory or not present else to_content(item["content"], path),
+                content=b"" if directory or not present or options is not None else to_content(item["content"], path),
                 uid=uid_of(item["owner"]),
                 gid=gid_of(item["group"]),
                 present=present,
                 force=directory or bool(item["force"]),
                 sensitive=not directory and bool(item["sensitive"]),
+                options=options,
             )
         )
     _check_contradictions(found)
@@ -161,10 +184,23 @@ def _missing_parents(entry: Entry, observe: Observer, made: set[str]) -> list[Ch
     return changes
 
 
+def _with_options(entry: Entry, before: Observed) -> Entry:
+    """Return the entry with the content that its options make of what is there."""
+    if entry.options is None:
+        return entry
+    wanted = {(section, option): value for section, option, value in entry.options}
+    try:
+        text = change(before.content.decode("utf-8", "surrogateescape"), wanted)
+    except OsloIniError as error:
+        raise ConfigFilesError(f"{entry.path}: {error}; mend it or remove it") from error
+    return replace(entry, content=text.encode("utf-8", "surrogateescape"))
+
+
 def _change(entry: Entry, before: Observed) -> Change | None:
     expected = "directory" if entry.directory else "file"
     if before.kind not in ("absent", expected):
         raise ConfigFilesError(f"{entry.path} is there but is no {expected}; move it away")
+    entry = _with_options(entry, before)
     if not entry.present:
         return None if before.kind == "absent" else Change("remove", entry, before)
     if before.kind == "absent":
@@ -213,7 +249,10 @@ def _attribute_lines(entry: Entry, before: Observed) -> tuple[str, str]:
 
 
 def digest(wanted: Sequence[Entry]) -> str:
-    """Return a SHA-256 over what the files shall be; of files that are only written when absent, over the path."""
+    """Return a SHA-256 over what the files shall be.
+
+    Of files that are only written when absent it is over the path, of files that are wanted by options over those.
+    """
     parts = []
     for entry in sorted(wanted, key=lambda item: item.path):
         if entry.directory:
@@ -221,7 +260,8 @@ def digest(wanted: Sequence[Entry]) -> str:
         if not entry.present:
             parts.append([entry.path, "absent"])
         elif entry.force:
-            parts.append([entry.path, f"{entry.mode:04o}", hashlib.sha256(entry.content).hexdigest()])
+            content = entry.content if entry.options is None else json.dumps(entry.options).encode("utf-8")
+            parts.append([entry.path, f"{entry.mode:04o}", hashlib.sha256(content).hexdigest()])
         else:
             parts.append([entry.path])
     return hashlib.sha256(json.dumps(parts).encode("utf-8")).hexdigest()

@@ -9,7 +9,7 @@ Pure: what the module galera_preflight_info found on every host goes in, sentenc
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Collection, Dict, Iterable, List, Mapping, Sequence, Tuple
+from typing import Any, Collection, Dict, Iterable, List, Mapping, Sequence, Set, Tuple
 
 from ansible_collections.stretch.cluster.plugins.module_utils.galera_links import name_problem
 from ansible_collections.stretch.cluster.plugins.module_utils.galera_state import NULL_UUID
@@ -81,18 +81,21 @@ def _links(asked: Mapping[str, Facts], members: Collection[str]) -> Tuple[List[s
     """
     names: Dict[Tuple[str, str, str], List[str]] = {}
     unreached: Dict[Tuple[str, str, int], Dict[str, str]] = {}
+    unknown: Set[str] = set()
     for host, each in asked.items():
         for link in each["links"]:
             problem = name_problem(link)
             if problem:
                 names.setdefault((link["name"], link["address"], problem), []).append(host)
+                unknown.update({problem} if link["resolve_error"] else set())
             if not link["reached"]:
                 unreached.setdefault((link["name"], link["address"], link["port"]), {})[host] = link["error"]
     errors: List[str] = []
     warnings: List[str] = []
     for (peer, address, problem), hosts in names.items():
         sentence = f"{peer} {problem} on {_list(hosts)}; it must resolve to {address}: correct /etc/hosts or DNS there."
-        (errors if peer in members else warnings).append(sentence)
+        # Members know each other by their addresses: a name that leads nowhere harms nothing, a wrong one does.
+        (errors if peer in members and problem not in unknown else warnings).append(sentence)
     for (peer, address, port), reasons in unreached.items():
         why = _list(sorted(set(reasons.values())))
         sentence = f"{_list(reasons)} cannot reach {peer} ({address}, TCP port {port}): {why}."

@@ -52,32 +52,64 @@ def check(repository: Mapping[int, str], where: str) -> None:
             raise KeyRepositoryError(f"{where}: key {index} is not a Fernet key (32 bytes in URL-safe base64)")
 
 
-def union(repositories: Sequence[Mapping[int, str]]) -> Dict[int, str]:
+def union(repositories: Sequence[Mapping[int, str]], may_be_empty: bool = False) -> Dict[int, str]:
     """One repository with every key of all, numbered anew.
 
     The first repository's primary stays the primary and its staged key stays staged, so a rotation goes on as it would
     have. All other keys are secondary, the first repository's newest of them: a rotation purges the lowest numbers
-    first. Equal repositories come back as they are, so a union of unions changes nothing.
+    first. A repository that another one comes from by rotation counts for nothing: what it has more was purged. Where
+    the first repository has every key it is the union, so a union of unions changes nothing.
 
     :param repositories: number to key, of each site; the first is the one of the primary site.
+    :param may_be_empty: whether one of them can be empty, as that of a Keystone whose credentials are encrypted with
+        the null key, which every Keystone knows. The union is empty where all are.
     :raises KeyRepositoryError: no repository, or one that Keystone could not use.
     """
     if not repositories:
         raise KeyRepositoryError("there is no key repository to unite")
     for number, repository in enumerate(repositories, 1):
-        check(repository, f"key repository {number} of {len(repositories)}")
-    first = repositories[0]
-    if all(repository == first for repository in repositories):
+        if repository or not may_be_empty:
+            check(repository, f"key repository {number} of {len(repositories)}")
+    present = [repository for repository in repositories if repository]
+    if not present:
+        return {}
+    current = [older for older in present if not any(_follows(newer, older) for newer in present)] or present
+    first = next((newer for newer in current if newer is present[0] or _follows(newer, present[0])), current[0])
+    if all(set(repository.values()) <= set(first.values()) for repository in current):
         return dict(first)
     primary, staged = first[max(first)], first.get(STAGED)
     secondary: List[str] = []
-    for repository in [*reversed(repositories[1:]), first]:
+    for repository in [*(other for other in reversed(current) if other is not first), first]:
         # A staged key of another site has encrypted nothing yet, or is its primary already on a node that rotated.
         for index in sorted(repository):
             if repository[index] not in (primary, staged, *secondary):
                 secondary.append(repository[index])
     keys = dict(enumerate([*secondary, primary], 1))
     return keys if staged is None else {STAGED: staged, **keys}
+
+
+def _follows(newer: Mapping[int, str], older: Mapping[int, str]) -> bool:
+    """Whether rotations made *newer* of *older*: the staged key became the primary one, above the primary of before.
+
+    A union has the staged key of another site below that site's primary key.
+    """
+    if STAGED not in older:
+        return False
+    numbers = {key: number for number, key in sorted(newer.items())}
+    staged, primary = numbers.get(older[STAGED], STAGED), numbers.get(older[max(older)])
+    return staged != STAGED and (primary is None or STAGED < primary < staged)
+
+
+def doubles(before: Mapping[int, str], wanted: Mapping[int, str]) -> Dict[int, str]:
+    """Second numbers for all keys, above all others and in their order, where a number is to get another key.
+
+    Keystone lists a repository and then reads one file after another. Who listed it with these, has every key
+    whatever becomes of the first numbers while he reads.
+    """
+    if not any(index in before and before[index] != key for index, key in wanted.items()):
+        return {}
+    spare = max([*before, *wanted]) + 1
+    return {spare + place: before[index] for place, index in enumerate(sorted(before))}
 
 
 def steps(before: Mapping[int, str], wanted: Mapping[int, str]) -> Tuple[Step, ...]:

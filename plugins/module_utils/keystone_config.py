@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The stretch.cluster developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What keystone.conf says of Keystone's database."""
+"""What keystone.conf says of Keystone's database and keys."""
 
 from __future__ import annotations
 
@@ -9,24 +9,45 @@ import configparser
 from typing import Any, Dict
 from urllib.parse import parse_qs, unquote, urlsplit
 
+MAX_ACTIVE_KEYS = 3
+"""Keys that a rotation leaves in a repository where keystone.conf does not say (keystone.conf.fernet_tokens)."""
+
 
 class KeystoneConfigError(Exception):
-    """keystone.conf names no database that can be used."""
+    """keystone.conf cannot be used, or names no database that can be."""
 
 
-def connection(text: str) -> str:
-    """The ``connection`` of the ``[database]`` section.
-
-    :param text: keystone.conf. oslo.config takes the last of repeated options, and so does this.
-    :raises KeystoneConfigError: there is none.
-    """
+def _parsed(text: str) -> configparser.RawConfigParser:
+    """keystone.conf as oslo.config reads it: the last of repeated options counts, and sections may come twice."""
     parser = configparser.RawConfigParser(strict=False, allow_no_value=True, delimiters=("=", ":"))
     try:
         # oslo.config has options before the first section in DEFAULT, which configparser refuses.
         parser.read_string("[DEFAULT]\n" + text)
     except configparser.Error as error:
         raise KeystoneConfigError(f"it cannot be read: {error}") from None
-    value = parser.get("database", "connection", fallback=None)
+    return parser
+
+
+def max_active_keys(text: str) -> int:
+    """How many Fernet keys a rotation leaves, of the section ``[fernet_tokens]``.
+
+    :param text: keystone.conf.
+    :raises KeystoneConfigError: it is no number.
+    """
+    value = _parsed(text).get("fernet_tokens", "max_active_keys", fallback=None)
+    try:
+        return int(value) if value else MAX_ACTIVE_KEYS
+    except ValueError:
+        raise KeystoneConfigError("max_active_keys in its section [fernet_tokens] is no number") from None
+
+
+def connection(text: str) -> str:
+    """The ``connection`` of the ``[database]`` section.
+
+    :param text: keystone.conf.
+    :raises KeystoneConfigError: there is none.
+    """
+    value = _parsed(text).get("database", "connection", fallback=None)
     if not value:
         raise KeystoneConfigError("it has no connection in its section [database]")
     return value.strip()

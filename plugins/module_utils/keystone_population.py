@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The stretch.cluster developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a Keystone is to hold (domains, projects, users, groups, roles, assignments), and the steps that are missing.
+"""What a Keystone is to hold (domains, projects, users, roles, services, ...), and the steps that are missing.
 
 Source of the calls: the Identity API v3 reference of Keystone. Names are compared exactly as Keystone returns them.
 """
@@ -12,8 +12,17 @@ from dataclasses import dataclass
 from typing import Any, Iterable, Mapping, NamedTuple, Protocol, Union
 from urllib.parse import quote, urlsplit
 
-COLLECTIONS = {"domain": "domains", "project": "projects", "user": "users", "group": "groups", "role": "roles"}
+COLLECTIONS = {
+    "domain": "domains",
+    "project": "projects",
+    "user": "users",
+    "group": "groups",
+    "role": "roles",
+    "service": "services",
+    "endpoint": "endpoints",
+}
 """The API's plural of each kind, in the order in which things have to be created (a role depends on nothing)."""
+INTERFACES = ("public", "internal", "admin")
 
 FIELDS = {
     "domain": ("description",),
@@ -21,6 +30,8 @@ FIELDS = {
     "user": ("description", "email", "default_project"),
     "group": ("description",),
     "role": (),
+    "service": ("type",),
+    "endpoint": ("interface", "region_id", "url"),
 }
 """The attributes that are kept as given, by kind; a user's password is set when it is created and never afterwards."""
 
@@ -30,7 +41,7 @@ class PopulationError(Exception):
 
 
 class Key(NamedTuple):
-    """One thing by its natural key; `domain` is empty for domains and roles."""
+    """One thing by its natural key; `domain` is empty for domains, roles, services and endpoints."""
 
     kind: str
     domain: str
@@ -146,12 +157,22 @@ def parse(params: Mapping[str, Any]) -> Wanted:
         members.extend(
             (key, Key("user", member["domain"] or item["domain"], member["name"])) for member in item["members"]
         )
+    for item in params["services"]:
+        service = Key("service", "", item["name"])
+        add(service, {"type": item["type"]})
+        for interface in INTERFACES:
+            fields = {"interface": interface, "region_id": item["region"], "url": item["url"], "service": service}
+            add(_endpoint(item["name"], fields), fields)
     grants = tuple(_grant(item, problems) for item in params["assignments"])
     for what, many in (("member", [Step("join", pair) for pair in members]), ("assignment", grants)):
         problems.extend(f"{what} is listed twice: {text}" for text in _twice(str(one) for one in many))
     if problems:
         raise PopulationError("The wanted population contradicts itself: {}".format("; ".join(problems)))
     return Wanted(things, passwords, tuple(members), grants)
+
+
+def _endpoint(service: str, fields: Mapping[str, Any]) -> Key:
+    return Key("endpoint", "", "{}/{}/{}".format(service, fields["region_id"], fields["interface"]))
 
 
 def _twice(texts: Iterable[str]) -> list[str]:
@@ -222,6 +243,13 @@ def load(api: Api, wanted: Wanted) -> State:
     if any(key.kind == "role" for key in touched):
         for record in _listing(api, "roles"):
             note(Key("role", "", record["name"]), record)
+    if any(key.kind == "service" for key in touched):
+        names = {}
+        for record in _listing(api, "services"):
+            names[record["id"]] = record.get("name", "")
+            note(Key("service", "", names[record["id"]]), record)
+        for record in _listing(api, "endpoints"):
+            note(_endpoint(names.get(record["service_id"], ""), record), record)
     for kind, domain in sorted({(key.kind, key.domain) for key in touched if key.domain}):
         domain_id = ids.get(Key("domain", "", domain))
         if domain_id is not None:
@@ -252,6 +280,8 @@ def _fields(kind: str, record: Mapping[str, Any], keys: Mapping[tuple[str, str],
     fields: dict[str, FieldValue] = {name: record.get(name) for name in FIELDS[kind]}
     if kind == "user":
         fields["default_project"] = keys.get(("project", record.get("default_project_id") or ""))
+    if kind == "endpoint":
+        fields["service"] = keys.get(("service", record["service_id"]))
     return fields
 
 
@@ -297,7 +327,8 @@ def apply(api: Api, steps: Iterable[Step], wanted: Wanted, state: State) -> None
             kind, path = key.kind, f"/{COLLECTIONS[key.kind]}"
             body = _body(step.fields, ids)
             if step.verb == "create":
-                body["name"] = key.name
+                if kind != "endpoint":
+                    body["name"] = key.name
                 if key.domain:
                     body["domain_id"] = ids[Key("domain", "", key.domain)]
                 if key in wanted.passwords:

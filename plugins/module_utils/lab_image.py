@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from typing import List, Tuple
+from typing import List, Sequence, Tuple
 
 from ansible_collections.stretch.cluster.plugins.module_utils.pipeline import Pipe, Run
 
@@ -46,8 +46,8 @@ class Definition:
         return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def build_command(definition: Definition, tree: str) -> List[str]:
-    """The mmdebstrap call that writes the image as a tar to its standard output; ``tree`` is laid over the packages."""
+def build_command(definition: Definition, trees: Sequence[str]) -> List[str]:
+    """The mmdebstrap call that writes the image as a tar to its standard output; ``trees`` lie over the packages."""
     argv = [
         "mmdebstrap",
         "--variant=apt",
@@ -59,7 +59,7 @@ def build_command(definition: Definition, tree: str) -> List[str]:
         # The tree is thrown away when a build fails: no need to flush each file.
         "--dpkgopt=force-unsafe-io",
         "--include=" + ",".join(definition.packages),
-        f"--customize-hook=sync-in '{tree}' /",
+        *(f"--customize-hook=sync-in '{tree}' /" for tree in trees),
     ]
     argv += [f'--customize-hook=chroot "$1" sh -euc {_quote(command)}' for command in definition.setup]
     return [*argv, definition.suite, "-"]
@@ -96,13 +96,13 @@ def import_command(definition: Definition, podman: str) -> List[str]:
     return [podman, "import", "--change", f"LABEL {LABEL}={definition.digest}", "-", unfinished(definition.name)]
 
 
-def build(definition: Definition, tree: str, podman: str, pipe: Pipe, run: Run) -> None:
+def build(definition: Definition, trees: Sequence[str], podman: str, pipe: Pipe, run: Run) -> None:
     """Build and import one image; it gets its name when all went well, and is removed when not.
 
     :raises ImageError: a command failed, or is not there.
     """
     try:
-        ended = pipe(build_command(definition, tree), import_command(definition, podman))
+        ended = pipe(build_command(definition, trees), import_command(definition, podman))
         # A tar that breaks off may fail the import too, and then the reason is the builder's.
         if ended.producer.rc != 0:
             reason = explain(ended.producer.stderr, definition.suite)

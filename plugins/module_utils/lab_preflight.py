@@ -13,7 +13,9 @@ from ansible_collections.stretch.cluster.plugins.module_utils.topology import ho
 # Measured on a deployed lab of two stacks, rounded up by a third; MiB.
 MEMORY_HOST = 1024
 MEMORY = {"controller": 1000, "undercloud": 100, "compute": 100, "arbiter": 100}
-DISK_IMAGES = 3500
+MEMORY_SERVICE = 150
+"""Of each OpenStack service beside Keystone on a node; what the first controller has more is in it."""
+DISK_IMAGES = 5000
 DISK = {"controller": 700, "undercloud": 50, "compute": 50, "arbiter": 50}
 
 
@@ -34,9 +36,10 @@ class Host:
     netem: bool | None
 
 
-def memory_needed(nodes: List[Mapping[str, Any]]) -> int:
-    """MiB of memory that the nodes and the host need together."""
-    return MEMORY_HOST + sum(MEMORY[node["role"]] for node in nodes)
+def memory_needed(nodes: List[Mapping[str, Any]], services: Collection[str]) -> int:
+    """MiB of memory that the nodes, the services beside Keystone and the host need together."""
+    each = {"controller": MEMORY_SERVICE * len(services), "compute": MEMORY_SERVICE if "nova" in services else 0}
+    return MEMORY_HOST + sum(MEMORY[node["role"]] + each.get(node["role"], 0) for node in nodes)
 
 
 def disk_needed(nodes: List[Mapping[str, Any]], present: Collection[str]) -> int:
@@ -46,15 +49,17 @@ def disk_needed(nodes: List[Mapping[str, Any]], present: Collection[str]) -> int
     return images + sum(DISK[node["role"]] for node in missing)
 
 
-def problems(host: Host, topology: Mapping[str, Any], containers_directory: str) -> Tuple[str, ...]:
+def problems(
+    host: Host, topology: Mapping[str, Any], services: Collection[str], containers_directory: str
+) -> Tuple[str, ...]:
     """Everything that keeps the lab from being built, each as one sentence with what to do."""
     found: List[str] = []
     nodes = list(topology["nodes"])
-    memory = memory_needed(nodes)
+    memory = memory_needed(nodes, services)
     if host.memory < memory:
         found.append(
             f"The lab of {len(nodes)} nodes needs {memory} MiB of memory and this host has {host.memory}: name fewer "
-            "stacks (-e stacks=stack1), or set controller: 1 in the topology file."
+            "stacks (-e stacks=stack1) or services (-e lab_services=[]), or set controller: 1 in the topology file."
         )
     disk = disk_needed(nodes, host.nodes)
     if host.disk < disk:

@@ -21,6 +21,7 @@ _NC_NAME = re.compile(r"^[A-Za-z_][\w.-]*$")
 _AGENT = re.compile(r"^(?:ocf:(?P<provider>[^:]+):(?P<ocf_type>[^:]+)|(?P<class>(?!ocf:)[^:]+):(?P<type>[^:]+))$")
 _RESOURCES = ("primitive", "bundle", "clone", "master", "group", "template")
 _REFERENCES = ("rsc", "with-rsc", "first", "then")
+_ANY_ORDER = ("primitive", "bundle", "clone", "master")
 _SET_ORDER = {"nvpair": "name", "op": "id", "storage-mapping": "id"}
 
 
@@ -185,6 +186,18 @@ def bundle(item: Mapping[str, Any], schema: tuple[int, ...]) -> ET.Element:
     return element
 
 
+def clone(item: Mapping[str, Any], schema: tuple[int, ...]) -> ET.Element:
+    """Return a ``clone`` of a resource that can be promoted; before schema 3.0, Pacemaker 1.1, it is a ``master``."""
+    name = _identifier(item["name"])
+    modern = schema >= (3, 0)
+    element = _element("clone" if modern else "master", {"id": name})
+    element.append(primitive(item["primitive"]))
+    limits = {"clone-max": item["clone_max"], "promoted-max" if modern else "master-max": item["clone_max"]}
+    meta = {**(item.get("meta") or {}), **limits, **({"promotable": True} if modern else {})}
+    element.append(nvset("meta_attributes", f"{name}-meta_attributes", meta))
+    return element
+
+
 def location(item: Mapping[str, Any]) -> ET.Element:
     """Return a ``rsc_location``: the resource runs where a node attribute has a value, as TripleO writes it."""
     identifier = _identifier(item.get("id") or f"location-{item['resource']}")
@@ -249,7 +262,7 @@ def colocation(item: Mapping[str, Any]) -> ET.Element:
 def canonical(element: ET.Element) -> tuple[Any, ...]:
     """Return what tells an element from another: order matters neither for attributes nor for sets of pairs."""
     children = [canonical(child) for child in element]
-    if not children or all(child[0] in _SET_ORDER for child in children) or element.tag in ("primitive", "bundle"):
+    if not children or all(child[0] in _SET_ORDER for child in children) or element.tag in _ANY_ORDER:
         children.sort(key=repr)
     return (element.tag, tuple(sorted(element.attrib.items())), tuple(children))
 
@@ -407,6 +420,7 @@ def plan(live_xml: str, wanted: Mapping[str, Any]) -> Plan:
     live = parse(live_xml)
     editor = _Editor(live)
     resources = [bundle(item, schema_version(live)) for item in wanted.get("bundles") or ()]
+    resources += [clone(item, schema_version(live)) for item in wanted.get("clones") or ()]
     resources += [primitive(item) for item in wanted.get("primitives") or ()]
     constraints = _constraints(wanted.get("constraints") or {})
     absent = [str(one) for one in wanted.get("absent") or ()]

@@ -37,8 +37,13 @@ options:
       content:
         description:
           - The whole content. A mapping or a list is written as JSON with sorted keys.
-          - Required for O(files[].state=present).
+          - Either this or O(files[].options) is required for O(files[].state=present).
         type: raw
+      options:
+        description:
+          - Options of an INI file as oslo.config reads it, by name and by section. They alone are set; all else that is
+            in the file stays byte for byte, as what other roles have set there.
+        type: dict
       mode:
         description: Octal mode, quoted, with a leading zero.
         type: str
@@ -112,7 +117,8 @@ changed_files:
 digest:
   description:
     - SHA-256 over the paths, modes and contents that the files shall have, whether or not they changed. Of files with
-      O(files[].force=false) only the path counts. Give it to a container, so that a new configuration replaces it.
+      O(files[].force=false) only the path counts, of files with O(files[].options) these count as their content. Give
+      it to a container, so that a new configuration replaces it.
   type: str
   returned: success
 """
@@ -207,6 +213,7 @@ def main() -> None:
                     owner,
                     path={"type": "path", "required": True},
                     content={"type": "raw"},
+                    options={"type": "dict"},
                     mode={"type": "str", "default": "0644"},
                     force={"type": "bool", "default": True},
                     sensitive={"type": "bool", "default": False},

@@ -33,8 +33,9 @@ options:
         elements: str
         required: true
       tree:
-        description: Directory whose files are laid over the packages.
-        type: path
+        description: Directories whose files are laid over the packages, one after another.
+        type: list
+        elements: path
         required: true
       setup:
         description: Shell commands to run inside the finished tree.
@@ -84,14 +85,15 @@ from ansible_collections.stretch.cluster.plugins.module_utils.pipeline import pi
 
 
 def load_definition(params: dict[str, Any]) -> image.Definition:
-    tree, files = params["tree"], []
-    if not os.path.isdir(tree):
-        raise image.ImageError(f"{tree} is not a directory")
-    for directory, _subdirectories, names in os.walk(tree):
-        for name in names:
-            path = os.path.join(directory, name)
-            with open(path, "rb") as stream:
-                files.append((os.path.relpath(path, tree), os.stat(path).st_mode & 0o777, stream.read()))
+    files = []
+    for tree in params["tree"]:
+        if not os.path.isdir(tree):
+            raise image.ImageError(f"{tree} is not a directory")
+        for directory, _subdirectories, names in os.walk(tree):
+            for name in names:
+                path = os.path.join(directory, name)
+                with open(path, "rb") as stream:
+                    files.append((os.path.relpath(path, tree), os.stat(path).st_mode & 0o777, stream.read()))
     return image.Definition(
         name=params["name"],
         suite=params["suite"],
@@ -107,10 +109,10 @@ def present_digest(module: AnsibleModule, name: str) -> str:
     return out.strip() if rc == 0 else ""
 
 
-def build(podman: str, tree: str, definition: image.Definition) -> float:
+def build(podman: str, trees: list[str], definition: image.Definition) -> float:
     """Build and import one image; seconds that it took."""
     started = time.monotonic()
-    image.build(definition, tree, podman, pipe, run)
+    image.build(definition, trees, podman, pipe, run)
     return round(time.monotonic() - started, 1)
 
 
@@ -123,7 +125,7 @@ def ensure(module: AnsibleModule) -> dict[str, Any]:
         if before != definition.digest:
             stale.append((params["tree"], definition))
             diffs.append({"before": before + "\n", "after": definition.digest + "\n", "before_header": definition.name})
-    built = {definition.name: 0.0 for _tree, definition in stale}
+    built = {definition.name: 0.0 for _trees, definition in stale}
     if stale and not module.check_mode:
         with ThreadPoolExecutor(max_workers=len(stale)) as pool:
             seconds = pool.map(lambda item: build(podman, *item), stale)
@@ -142,7 +144,7 @@ def main() -> None:
                     "name": {"type": "str", "required": True},
                     "suite": {"type": "str", "required": True},
                     "packages": {"type": "list", "elements": "str", "required": True},
-                    "tree": {"type": "path", "required": True},
+                    "tree": {"type": "list", "elements": "path", "required": True},
                     "setup": {"type": "list", "elements": "str", "default": []},
                 },
             },

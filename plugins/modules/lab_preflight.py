@@ -21,6 +21,10 @@ options:
     description: Path of the lab's podman; it need not exist yet.
     type: path
     required: true
+  services:
+    description: OpenStack services beside Keystone, as the filter P(stretch.cluster.lab_services#filter) takes them.
+    type: raw
+    required: true
   wan_delay:
     description: Delay in milliseconds that the lab will set between the sites; 0 for none.
     type: int
@@ -41,6 +45,7 @@ EXAMPLES = r"""
   stretch.cluster.lab_preflight:
     topology: "{{ stretch_topology }}"
     podman: "{{ stretch_state_dir }}/lab/podman"
+    services: [glance]
 """
 
 RETURN = r"""
@@ -61,6 +66,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.stretch.cluster.plugins.module_utils import lab_preflight as preflight
+from ansible_collections.stretch.cluster.plugins.module_utils import lab_services
 from ansible_collections.stretch.cluster.plugins.module_utils.topology import TopologyError
 
 _TRY_NETEM = "ip link add p0 type veth peer name p1 && tc qdisc add dev p0 root netem delay 1ms"
@@ -120,21 +126,25 @@ def main() -> None:
         argument_spec={
             "topology": {"type": "dict", "required": True},
             "podman": {"type": "path", "required": True},
+            "services": {"type": "raw", "required": True},
             "wan_delay": {"type": "int", "default": 0},
         },
         supports_check_mode=True,
     )
     directory = "/var/lib/containers"
     try:
+        services = lab_services.services(module.params["services"])
         host = load(module, directory)
-        found = preflight.problems(host, module.params["topology"], directory)
+        found = preflight.problems(host, module.params["topology"], services, directory)
+    except lab_services.LabServicesError as error:
+        module.fail_json(msg=f"{error} Nothing has been changed.")
     except (TopologyError, OSError) as error:
         module.fail_json(msg=str(error))
     if found:
         module.fail_json(msg="This host cannot carry the lab; nothing has been changed.\n" + "\n".join(found))
     module.exit_json(
         changed=False,
-        memory_needed=preflight.memory_needed(module.params["topology"]["nodes"]),
+        memory_needed=preflight.memory_needed(module.params["topology"]["nodes"], services),
         nodes=sorted(host.nodes),
     )
 

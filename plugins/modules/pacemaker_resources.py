@@ -149,6 +149,29 @@ options:
         description: Meta attributes.
         type: dict
         default: {}
+  clones:
+    description: Resources that run on several nodes at once, each of which can be promoted on all of them.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the clone.
+        type: str
+        required: true
+      clone_max:
+        description: Number of instances.
+        type: int
+        required: true
+      primitive:
+        description: The resource.
+        type: dict
+        required: true
+        suboptions: *primitive
+      meta:
+        description: Meta attributes beside those that O(clones[].clone_max) means.
+        type: dict
+        default: {}
   constraints:
     description: Constraints.
     type: dict
@@ -426,6 +449,16 @@ def bundle_options() -> dict[str, Any]:
     }
 
 
+def clone_options() -> dict[str, Any]:
+    """Return the specification of a clone."""
+    return {
+        "name": {"type": "str", "required": True},
+        "clone_max": {"type": "int", "required": True},
+        "primitive": {"type": "dict", "required": True, "options": primitive_options()},
+        "meta": {"type": "dict", "default": {}},
+    }
+
+
 def constraint_options() -> dict[str, Any]:
     """Return the specification of the constraints."""
     action = {"type": "str", "choices": ["start", "stop", "promote", "demote"], "default": "start"}
@@ -483,6 +516,7 @@ def main() -> None:
             "resource_defaults": {"type": "dict", "default": {}},
             "primitives": {"type": "list", "elements": "dict", "default": [], "options": primitive_options()},
             "bundles": {"type": "list", "elements": "dict", "default": [], "options": bundle_options()},
+            "clones": {"type": "list", "elements": "dict", "default": [], "options": clone_options()},
             "constraints": {"type": "dict", "default": {}, "options": constraint_options()},
             "absent": {"type": "list", "elements": "str", "default": []},
             "wait": {"type": "int", "default": 0},

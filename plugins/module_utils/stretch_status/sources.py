@@ -30,10 +30,10 @@ class SourceError(Exception):
 def pacemaker(output: str, bundle: str, primitive: str) -> dict[str, Any]:
     """Read ``crm_mon --as-xml`` of Pacemaker 1.1 to 2.1.
 
-    :param bundle: Name of the bundle of the members.
+    :param bundle: Name of the bundle of the members; a clone of the resource itself is found without it.
     :param primitive: Name of the resource in it.
     :returns: ``dc``, ``quorum``, ``maintenance`` (of the whole cluster), ``nodes`` (state by name), ``configured``
-        (whether the bundle exists), ``members`` (role, failed, blocked, managed by host), ``vips`` (host or None by
+        (whether Pacemaker knows them), ``members`` (role, failed, blocked, managed by host), ``vips`` (host or None by
         address), ``failures`` of the members alone (node, resource, task, code, reason, degraded).
     :raises SourceError: when it is not that.
     """
@@ -47,14 +47,18 @@ def pacemaker(output: str, bundle: str, primitive: str) -> dict[str, Any]:
         raise SourceError("crm_mon does not tell of a cluster")
     options = next(root.iter("cluster_options"), None)
     found = next((one for one in resources.iter("bundle") if one.get("id") == bundle), None)
+    native = next((one for one in resources.iter("clone") if one.get("id") == f"{primitive}-clone"), None)
     hosts = _replica_hosts(resources)
     return {
         "dc": dc.get("name"),
         "quorum": dc.get("with_quorum") == "true",
         "maintenance": options is not None and options.get("maintenance-mode") == "true",
         "nodes": {node.get("name", ""): _node_state(node) for node in root.iterfind("nodes/node[@type='member']")},
-        "configured": found is not None,
-        "members": {} if found is None else dict(_members(found, primitive, hosts)),
+        "configured": found is not None or native is not None,
+        "members": {
+            **({} if found is None else dict(_members(found, primitive, hosts))),
+            **({} if native is None else dict(_instances(native))),
+        },
         "vips": {
             one.get("id", "")[len("ip-") :]: _running_on(one)
             for one in resources.iter("resource")
@@ -95,12 +99,21 @@ def _members(bundle: ET.Element, primitive: str, hosts: dict[str, str | None]) -
         # A replica whose container does not run is nowhere.
         if host is None:
             continue
-        resource = next((one for one in replica.iterfind("resource") if one.get("id") == primitive), None)
-        role = "Stopped" if resource is None else resource.get("role", "")
-        flags = {
-            flag: resource is not None and resource.get(flag) == "true" for flag in ("failed", "blocked", "managed")
-        }
-        yield host, {"role": _ROLES.get(role, role), **flags}
+        yield host, _state(next((one for one in replica.iterfind("resource") if one.get("id") == primitive), None))
+
+
+def _instances(clone: ET.Element) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The members of a cluster without containers; an instance that does not run is nowhere."""
+    for resource in clone.iterfind("resource"):
+        host = _running_on(resource)
+        if host is not None:
+            yield host, _state(resource)
+
+
+def _state(resource: ET.Element | None) -> dict[str, Any]:
+    role = "Stopped" if resource is None else resource.get("role", "")
+    flags = {flag: resource is not None and resource.get(flag) == "true" for flag in ("failed", "blocked", "managed")}
+    return {"role": _ROLES.get(role, role), **flags}
 
 
 def _failure(failure: ET.Element, hosts: dict[str, str | None]) -> dict[str, Any]:

@@ -6,26 +6,78 @@
 # usage: sh -c "$(cat refresh_keys.sh)" refresh_keys.sh SOURCE TARGET
 #
 # Makes the key repositories that a running Keystone reads (below TARGET) those of its configuration (below SOURCE).
-# A container copies its configuration when it starts; Keystone reads its keys at each use. Says "refreshed" if any
-# key changed.
+# A container copies its configuration when it starts; Keystone reads its keys at each use: it lists the directory, and
+# then reads one file after another. So a key that moves to another number while it reads would be missing. Therefore
+# all that are there get a second number first, above all others; whoever lists the directory after that has them,
+# whatever becomes of the first ones. Says "refreshed" if any key changed.
 set -eu
 umask 077
+running=$2
+configured=$1
+# Seconds in which whoever has listed a directory has read it.
+reading=1
+
+numbers() {
+    (cd "$1" && for one in [0-9]*; do [ ! -e "$one" ] || echo "$one"; done) | sort -n
+}
+
+same() {
+    [ "$(numbers "$source")" = "$(numbers "$target")" ] || return 1
+    for number in $(numbers "$source"); do
+        cmp -s "$source/$number" "$target/$number" || return 1
+    done
+}
+
+# All at once, the first one first.
+move() {
+    [ $# -gt 0 ] || return 0
+    (
+        cd "$staging"
+        chown --reference="$target" "$@"
+        chmod 600 "$@"
+        mv -f "$@" "$target"
+    )
+}
 
 for repository in fernet-keys credential-keys; do
-    source=$1/$repository
-    target=$2/$repository
-    # The highest number first: a key that moves is there twice for a moment, not missing.
-    for number in $(cd "$source" && printf "%s\n" [0-9]* | sort -rn); do
-        cmp -s "$source/$number" "$target/$number" && continue
-        cp "$source/$number" "$target/.new"
-        chown --reference="$target" "$target/.new"
-        mv "$target/.new" "$target/$number"
-        echo refreshed
+    source=$configured/$repository
+    target=$running/$repository
+    staging=$target/.stretch
+    [ -d "$source" ] || continue
+    if [ ! -d "$target" ]; then
+        mkdir "$target"
+        chown --reference="$running/fernet-keys" "$target"
+    fi
+    if same; then
+        for number in $(numbers "$target"); do
+            chmod 600 "$target/$number"
+        done
+        continue
+    fi
+    echo refreshed
+    rm -rf "$staging"
+    mkdir "$staging"
+    # The highest number is the primary key, before and meanwhile.
+    spare=$({ numbers "$source"; numbers "$target"; } | sort -n | tail -n 1)
+    set --
+    for number in $(numbers "$target"); do
+        spare=$((spare + 1))
+        cp "$target/$number" "$staging/$spare"
+        set -- "$spare" "$@"
     done
-    for number in $(cd "$target" && printf "%s\n" [0-9]*); do
-        if [ ! -e "$source/$number" ]; then
-            rm "$target/$number"
-            echo refreshed
-        fi
+    move "$@"
+    [ $# -eq 0 ] || sleep "$reading"
+    set --
+    for number in $(numbers "$source" | sort -rn); do
+        cp "$source/$number" "$staging/$number"
+        set -- "$@" "$number"
     done
+    move "$@"
+    sleep "$reading"
+    set --
+    for number in $(numbers "$target"); do
+        [ -e "$source/$number" ] || set -- "$@" "$target/$number"
+    done
+    rm -f "$@"
+    rmdir "$staging"
 done

@@ -47,6 +47,20 @@ WANTED: dict[str, Any] = {
         },
         {"name": "haproxy-bundle", "container": "docker", "image": "localhost/haproxy", "meta": {"priority": 1}},
     ],
+    "clones": [
+        {
+            "name": "stretch-galera-clone",
+            "clone_max": 2,
+            "primitive": {
+                "name": "stretch-galera",
+                "agent": "ocf:stretch:galera",
+                "attributes": {"config": "/etc/stretch-galera"},
+                "meta": {"failure-timeout": "600s"},
+                "operations": [{"name": "monitor", "interval": "10s", "timeout": "60s", "role": "Promoted"}],
+            },
+            "meta": {"resource-stickiness": "100"},
+        },
+    ],
     "primitives": [
         {
             "name": "ip-10.0.20.5",
@@ -56,7 +70,10 @@ WANTED: dict[str, Any] = {
         },
     ],
     "constraints": {
-        "location": [{"resource": "galera-bundle", "attribute": "galera-role"}],
+        "location": [
+            {"resource": "galera-bundle", "attribute": "galera-role"},
+            {"resource": "stretch-galera-clone", "attribute": "galera-role"},
+        ],
         "order": [{"first": "ip-10.0.20.5", "then": "haproxy-bundle", "kind": "Optional", "symmetrical": False}],
         "colocation": [{"resource": "ip-10.0.20.5", "with_resource": "haproxy-bundle"}],
     },

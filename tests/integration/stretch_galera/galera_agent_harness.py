@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -170,12 +171,14 @@ class Member:
         """Process id of the server."""
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-                if (
-                    b"--defaults-file=/run/stretch-galera/my.cnf" in words
-                    and f"datadir={self.directory}/data" in (entry / "root/run/stretch-galera/my.cnf").read_text()
-                ):
-                    return int(entry.name)
+                # Processes of others end while they are read.
+                with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                    words = (entry / "cmdline").read_bytes().split(b"\0")
+                    if (
+                        b"--defaults-file=/run/stretch-galera/my.cnf" in words
+                        and f"datadir={self.directory}/data" in (entry / "root/run/stretch-galera/my.cnf").read_text()
+                    ):
+                        return int(entry.name)
         raise AssertionError("no server runs")
 
     def sql(self, statement: str) -> str:

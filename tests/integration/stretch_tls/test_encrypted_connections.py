@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pymysql
 import pytest
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.database import Database, Login
@@ -90,6 +90,7 @@ def test_the_merge_leaves_what_the_cutover_demanded(server: tuple[Site, TlsServe
         "keystone_merge_sources": [],
         "keystone_merge_exec": ["env"],
         "__keystone_merge_socket": {"stat": {"exists": True}},
+        "__keystone_merge_versions": {"character_set": "utf8"},
     }
     running.query("ALTER USER keystone@'%' REQUIRE " + ("SSL" if ssl_type else "NONE"))
     try:
@@ -119,16 +120,18 @@ def test_keystone_s_own_libraries_take_the_url(server: tuple[Site, TlsServer], t
 
     running.query("ALTER USER keystone@'%' REQUIRE SSL")
     template = Path(__file__).parents[3] / "roles/cutover/templates/stretch.conf.j2"
-    values = {
-        "ansible_managed": "x",
-        "cutover_database_user": "keystone",
-        "stretch_secrets.keystone_db": PASSWORD,
-        "stretch_site.vips.stretch_galera": VIP,
-        "cutover_database_port": str(site.port),
-        "cutover_database": "keystone",
-        "stretch_site.keystone.container_config_dir": str(ca_of(site).parent),
-    }
-    text = re.sub(r"\{\{ (\S+) \}\}", lambda match: values[match[1]], template.read_text(encoding="utf-8"))
+    text = jinja2.Template(template.read_text(encoding="utf-8")).render(
+        cutover_database_user="keystone",
+        stretch_secrets={"keystone_db": PASSWORD},
+        stretch_site={
+            "vips": {"stretch_galera": VIP},
+            "keystone": {"container_config_dir": str(ca_of(site).parent)},
+        },
+        cutover_database_port=site.port,
+        cutover_database="keystone",
+        cutover_max_active_keys=6,
+        __cutover_charset="utf8",
+    )
 
     def db_sync(configuration: str) -> subprocess.CompletedProcess[str]:
         (tmp_path / "keystone.conf").write_text("[DEFAULT]\nuse_stderr = true\n" + configuration, encoding="utf-8")
