@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 STACKS ?= stack1,stack2
+# What the lab's regions have beside Keystone; [] is Keystone alone.
+LAB_SERVICES ?= glance,placement,neutron,nova
 # Which drill `make drill` runs; several with commas in between.
 DRILL ?= kill-member
 
@@ -11,6 +13,11 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 STEP := tools/step
+# Tests that install Keystones and other services of several releases: by themselves, in integration-merge.
+MERGE := $(addprefix tests/integration/,keystone_cutover keystone_merge keystone_merge_cutover keystone_merge_login \
+    keystone_releases keystone_rollback region_options service_users)
+# A checkout of Infrared, for contract-infrared.
+INFRARED ?=
 # What test-fast runs, the longest first, as two run at a time.
 FAST := sanity lint build unit
 CHECKS = $(MAKE) --no-print-directory --jobs=2 --output-sync=line --keep-going
@@ -26,7 +33,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 help:  ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' Makefile | while IFS='|' read -r target what; do \
 	    printf '  make %-18s %s\n' "$$target" "$$what"; done
-	@echo "  STACKS=$(STACKS) selects the stacks of site, clean and lab"
+	@echo "  STACKS=$(STACKS) selects the stacks of site, clean and lab, LAB_SERVICES=[] Keystone alone for site"
 
 .PHONY: venv
 venv:  ## Make .venv, what a run needs
@@ -38,7 +45,7 @@ venv-dev:  ## Add to .venv what the tests need
 
 .PHONY: site
 site: venv  ## Build the regions and stretch Galera and Keystone over them
-	@$(STEP) site ansible-playbook site.yml -e stacks=$(STACKS)
+	@$(STEP) site ansible-playbook site.yml -e stacks=$(STACKS) -e lab_services=$(LAB_SERVICES)
 
 .PHONY: clean
 clean: venv  ## Remove what the lab made on this machine, nothing else
@@ -47,7 +54,7 @@ clean: venv  ## Remove what the lab made on this machine, nothing else
 .PHONY: test
 test: start venv-dev  ## Everything: test-fast, the tests against real servers, then the lab
 	@echo "== two checks at a time; what each says follows when it ends"
-	@$(CHECKS) integration $(FAST)
+	@$(CHECKS) integration contract $(FAST)
 	@$(MAKE) --no-print-directory lab
 	@tools/summary
 
@@ -85,11 +92,29 @@ unit: venv-dev  ## Unit tests
 .PHONY: integration
 integration: venv-dev  ## Tests against real servers that need no lab
 	@tools/servers
-	@$(STEP) integration tools/pytest integration tests/integration
+	@$(STEP) integration tools/pytest integration tests/integration $(MERGE:%=--ignore=%)
+
+.PHONY: integration-merge
+integration-merge: venv-dev  ## Tests of the merge with real Keystones of several releases, and of region options
+	@tools/servers
+	@$(STEP) integration-merge tools/pytest integration-merge $(wildcard $(MERGE))
+
+.PHONY: contract
+contract: venv-dev  ## What the provider tripleo makes, against the real packages of each release, libvirt and Infrared's options
+	@$(STEP) contract tools/contract
+
+.PHONY: contract-infrared
+contract-infrared: venv-dev  ## The same against a checkout of Infrared, as in make contract-infrared INFRARED=path
+	@test -d '$(INFRARED)/.git' || { echo "say where a git checkout of Infrared is: INFRARED=path" >&2; exit 1; }
+	@INFRARED='$(abspath $(INFRARED))' $(STEP) contract-infrared tools/contract tests/contract/test_infrared_checkout.py
 
 .PHONY: build
 build: venv-dev  ## Build the tarball, import it, run it from an empty directory
 	@$(STEP) build tools/build
+
+.PHONY: tripleo
+tripleo: venv-dev  ## The provider tripleo on stand-ins, with a failure at each step (TRIPLEO_RELEASE=wallaby: another release)
+	@$(STEP) tripleo molecule test --scenario-name tripleo
 
 .PHONY: lab
 lab: venv-dev  ## Two stacks: build, build again, check, prove, tear down
@@ -111,6 +136,15 @@ bench: venv  ## Time make site from nothing, and its second run
 bench-clustercheck: venv-dev  ## clustercheck beside the usual shell script
 	@tools/servers
 	@python tools/bench_clustercheck.py
+
+.PHONY: bench-merge
+bench-merge: venv-dev  ## A merge of large Keystones beside a plain copy (BENCH_MERGE=--galera: into a cluster)
+	@tools/servers
+	@python tools/bench_merge.py $(BENCH_MERGE)
+
+.PHONY: bench-cutover
+bench-cutover: venv  ## deploy_stretch on a lab without it while clients of Keystone go on (BENCH_CUTOVER="--rows 1000000 --limit 20")
+	@python tools/bench_cutover.py $(BENCH_CUTOVER) $(STACKS)
 
 .PHONY: docs
 docs: venv-dev  ## Write the roles' READMEs; pages of roles and plugins, into .build/docs

@@ -20,12 +20,20 @@ notes:
     service users. A service user is a user of the default domain that has a role on the project C(service) or
     C(services) in both Keystones, or is named in O(builtin_users). Implied roles, tags, memberships and assignments of
     what became one are united.
-  - Any other name that two Keystones use for different things is a conflict, and all of them are listed at once. Names
-    are compared as the collation of the database's columns compares them, so C(Admin) and C(admin) are equal.
-  - All sources and the target must have one schema version.
+  - Any other name that two Keystones use for different things is a conflict, and all of them are listed at once, each
+    with the lines of O(overrides) that would settle it. Names are compared as the collation of the database's columns
+    compares them, so C(Admin) and C(admin) are equal.
+  - All sources and the target must have one schema version. M(stretch.cluster.keystone_copy) makes copies that can be
+    brought up.
+  - Numbers that only Keystone's own tables see (of passwords, for instance) move. Each source has a room of its own for
+    them, with space for what is added to it until it is cut over.
   - Rows of a table that this version does not know stop the merge. Rows of the table C(token) are left out, because no
     Keystone with Fernet tokens reads them.
-  - A source that was merged before is not opened again, because the merged database is the truth from then on.
+  - Until a source is marked as cut over (M(stretch.cluster.keystone_merge_cutover)) it can be merged again, which
+    carries only what changed in it since. From then on it is not opened any more, because the merged database is the
+    truth.
+  - All sources that were begun and are not cut over have to be named in every run.
+  - A run that was interrupted goes on where it stopped.
 requirements:
   - PyMySQL >= 1.0.2
 options:
@@ -51,7 +59,7 @@ options:
         type: int
         default: 3306
       login_user:
-        description: Who to log in as. Needs C(SELECT) on the database.
+        description: Who to log in as. Needs C(SELECT) on the whole database, and no more.
         type: str
       login_password:
         description: The password.
@@ -76,6 +84,70 @@ options:
     type: list
     elements: str
     default: [admin, service, services]
+  on_conflict:
+    description:
+      - What is done where an equal name of an earlier source is met, by kind. V(merge) makes them one, V(rename) gives
+        the later one another name and leaves its id, V(fail) stops the merge.
+      - Kinds are C(domain) and the tables of Keystone that hold things with a name or an id, such as C(project),
+        C(user), C(group), C(role), C(service) and C(mapping). Roles, services and regions become one where nothing is
+        said, all else fails.
+      - A later run needs the same rules as the first. Where it has others, what they change is carried over.
+    type: dict
+    default: {}
+  rename_format:
+    description: The new name of what is renamed; may hold C({name}), C({stack}), C({domain}) and C({kind}).
+    type: str
+    default: "{name}@{stack}"
+  overrides:
+    description: What is done with single names; comes before O(on_conflict) and before what is built in.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      kind:
+        description: What it is, as in O(on_conflict).
+        type: str
+        required: true
+      domain:
+        description: Name or id of its domain. Any domain where it is left out.
+        type: str
+      name:
+        description: Its name.
+        type: str
+        required: true
+      stack:
+        description: The source whose thing is meant. Any source where it is left out.
+        type: str
+      action:
+        description: What is done with it.
+        type: str
+        required: true
+        choices: [merge, rename, fail]
+      new_name:
+        description: The new name, with V(rename). O(rename_format) gives it where it is left out.
+        type: str
+  dangling:
+    description:
+      - What is done with rows of a source that refer to what is no longer there. V(carry) brings them as they are and
+        warns of them. V(drop) leaves them out with all that is theirs, and empties references that are no more than a
+        hint.
+    type: str
+    default: carry
+    choices: [carry, drop]
+  batch_rows:
+    description: How many rows one transaction brings at most. Transactions are also limited to some megabytes.
+    type: int
+    default: 10000
+  report:
+    description: Path on the host of the HTML page about the merge that is to be written.
+    type: path
+  progress_file:
+    description:
+      - File in which the module tells how far it is, one JSON object a line, while it runs. It must not be there
+        yet, and is removed at the end.
+      - Where it is left out, the action plugin chooses a name, reads the file while the module runs, and shows a bar
+        on a terminal or, elsewhere, a line every ten seconds on standard error. With C(async) nothing is shown.
+    type: path
   state_database:
     description:
       - Name of the database on the target's server that keeps what was merged when, and which ids changed.

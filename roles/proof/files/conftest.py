@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -127,6 +128,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.write_line(f"    {line}")
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out what asks services that the regions do not have."""
+    chosen = config.stash[DESCRIPTION].raw["services"]
+    return True if collection_path.name == "test_services.py" and not chosen else None
+
+
 DESCRIPTION: pytest.StashKey[Description] = pytest.StashKey()
 
 
@@ -135,14 +142,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     description = metafunc.config.stash[DESCRIPTION]
     stacks = list(description.stacks)
     pairs = [(one, other) for one in stacks for other in stacks if one != other]
+    every = [(one, other) for one in stacks for other in stacks]
     logins = [(tenant, stack) for tenant in description.tenants for stack in stacks]
     wanted: dict[tuple[str, ...], tuple[list[Any], list[str]]] = {
         ("stack",): (stacks, stacks),
+        ("stack", "region_of"): (every, [f"{one}-{other}" for one, other in every]),
         ("stack", "other"): (pairs, [f"{one}-{other}" for one, other in pairs]),
         ("controller",): (list(description.controllers.values()), list(description.controllers)),
         ("tenant", "stack"): (logins, [f"{tenant.user}-of-{tenant.stack}-at-{stack}" for tenant, stack in logins]),
     }
-    names = tuple(name for name in ("tenant", "stack", "other", "controller") if name in metafunc.fixturenames)
+    names = tuple(
+        name for name in ("tenant", "stack", "region_of", "other", "controller") if name in metafunc.fixturenames
+    )
     if names in wanted:
         values, ids = wanted[names]
         metafunc.parametrize(names if len(names) > 1 else names[0], values, ids=ids)
@@ -156,16 +167,30 @@ def description(request: pytest.FixtureRequest) -> Description:
 
 
 @pytest.fixture(scope="session")
-def hosts(description: Description) -> Iterator[dict[str, Host]]:
-    """The controllers' machines; all commands of one share a connection, which ends by itself."""
+def ssh() -> Iterator[str]:
+    """Options by which all commands of a host share a connection, which ends by itself."""
     # A path of its own, as those below the state directory can be too long for a socket.
     sockets = tempfile.mkdtemp(prefix="proof-")
-    extra = f"-o ControlMaster=auto -o ControlPersist=10s -o ControlPath={sockets}/%C -o ConnectTimeout=10"
-    yield {
-        name: testinfra.get_host(controller.host, ssh_config=description.raw["ssh_config"], ssh_extra_args=extra)
+    yield f"-o ControlMaster=auto -o ControlPersist=10s -o ControlPath={sockets}/%C -o ConnectTimeout=10"
+    shutil.rmtree(sockets, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def hosts(description: Description, ssh: str) -> dict[str, Host]:
+    """The controllers' machines."""
+    return {
+        name: testinfra.get_host(controller.host, ssh_config=description.raw["ssh_config"], ssh_extra_args=ssh)
         for name, controller in description.controllers.items()
     }
-    shutil.rmtree(sockets, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def undercloud_hosts(description: Description, ssh: str) -> dict[str, Host]:
+    """Each stack's undercloud, from which people ask."""
+    return {
+        stack: testinfra.get_host(f"ssh://{name}", ssh_config=description.raw["ssh_config"], ssh_extra_args=ssh)
+        for stack, name in description.raw["underclouds"].items()
+    }
 
 
 @pytest.fixture(scope="session")

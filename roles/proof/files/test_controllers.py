@@ -87,6 +87,30 @@ def test_the_keys_are_the_same_everywhere_and_secret(
         assert {mode for digest, mode in place.values()} == {"600"}
 
 
+def test_tokens_and_credentials_have_keys_of_their_own(
+    controller: Controller, description: Description, hosts: Hosts
+) -> None:
+    """A rotation of the ones must not lose the others."""
+    fernet, credential = (
+        {
+            digest
+            for digest, _mode in keys(
+                hosts[controller.name], (), f"{description.raw['keystone_config_dir']}/{name}"
+            ).values()
+        }
+        for name in REPOSITORIES
+    )
+    assert not fernet & credential
+
+
+def test_every_stack_is_marked_as_cut_over(description: Description, hosts: Hosts) -> None:
+    """So that no merge brings back what a stack's own database still holds."""
+    query = "SELECT name, IFNULL(cut_over_at, 'no') FROM `{}`.source WHERE target = '{}'"
+    wanted = query.format(description.raw["state_database"], description.raw["database"])
+    found = sql(next(iter(hosts.values())), description, wanted)
+    assert {stack: found.get(stack, "no") for stack in description.stacks if found.get(stack, "no") == "no"} == {}
+
+
 @pytest.mark.usefixtures("admin")  # a login, as a Keystone that nobody asked has no connection yet
 def test_a_stacks_keystones_hold_connections_to_the_merged_database(
     stack: str, description: Description, hosts: Hosts

@@ -73,6 +73,24 @@ def test_a_project_of_one_stack_is_everywhere_at_once(
     assert not missing, f"what {stack} has made is missing elsewhere"
 
 
+def test_a_credential_of_one_stack_can_be_read_in_another(
+    stack: str, other: str, keystones: Keystones, admin: Admin
+) -> None:
+    """What one Keystone encrypted the other decrypts."""
+    secret = f"proof-{uuid.uuid4().hex}"
+    wanted = {"type": "proof", "blob": secret, "user_id": admin[stack].user_id}
+    made = keystones[stack].request("POST", "/credentials", admin[stack], json={"credential": wanted})
+    assert made.status_code == 201, made.text
+    path = f"/credentials/{made.json()['credential']['id']}"
+    try:
+        seen = keystones[other].request("GET", path, admin[other])
+        assert seen.status_code == 200, f"{other} cannot read it: {seen.text}"
+        assert seen.json()["credential"]["blob"] == secret
+    finally:
+        gone = keystones[stack].request("DELETE", path, admin[stack])
+    assert gone.status_code == 204, gone.text
+
+
 def test_the_catalog_has_an_identity_endpoint_of_every_region(
     stack: str, admin: Admin, description: Description
 ) -> None:

@@ -131,6 +131,8 @@ class Write:
     ended: float
     sent: bool
     error: str
+    made: str = ""
+    """What was made, where the number does not say it."""
 
     @property
     def acknowledged(self) -> bool:

@@ -32,6 +32,8 @@ COLOURS = {
     "stopping": "#c9c9c9",
     "stopped": "#c9c9c9",
     "no answer": "#ececec",
+    "answered": "#bfe3c9",
+    "failed": "#ee8f86",
 }
 OTHER = "#dddddd"
 ACKNOWLEDGED, REFUSED, PAUSE = "#2b6cb0", "#c53030", "#fff3c4"

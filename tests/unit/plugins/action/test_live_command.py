@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleActionFail, AnsibleActionSkip
 from ansible_collections.stretch.cluster.plugins.action import live_command
+from ansible_collections.stretch.cluster.plugins.plugin_utils import screen
 
 
 @pytest.fixture
 def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     lines: list[str] = []
-    monkeypatch.setattr(live_command.display, "display", lines.append)
+    monkeypatch.setattr(screen.display, "display", lambda line, stderr: lines.append(line))
     return lines
 
 
@@ -33,7 +34,7 @@ def test_lines_are_shown_before_the_command_ends(
 ) -> None:
     """The command goes on only when its first line was seen."""
     seen = tmp_path / "seen"
-    monkeypatch.setattr(live_command.display, "display", lambda line: (shown.append(line), seen.touch()))
+    monkeypatch.setattr(screen.display, "display", lambda line, stderr: (shown.append(line), seen.touch()))
     script = 'echo one; for _ in $(seq 100); do [ -e "$0" ] && echo two && exit; sleep 0.1; done; echo late'
     result = run(["sh", "-c", script, str(seen)])
     assert shown == ["one", "two"]

@@ -23,12 +23,17 @@ def test_ten_comes_after_nine() -> None:
     assert key_union([{"9": A, "10": B}, {1: C}]) == {1: C, 2: A, 3: B}
 
 
+def test_a_keystone_with_the_null_key() -> None:
+    assert key_union([{"0": A, "1": B}, {}], may_be_empty=True) == {0: A, 1: B}
+
+
 @pytest.mark.parametrize(
     ("repositories", "message"),
     [
         ([], "no key repository"),
         ([{"a": A}], "named by a number"),
         ([{0: A}], "no primary key"),
+        ([{0: A, 1: B}, {}], "no primary key"),
         ([{1: "secret"}], "not a Fernet key"),
     ],
 )

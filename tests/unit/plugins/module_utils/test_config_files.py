@@ -126,6 +126,33 @@ def test_content() -> None:
     assert parse_mode("01777", "/x") == 0o1777
 
 
+def test_options_are_set_and_all_else_stays() -> None:
+    found = wanted(a_file("/f", content=None, options={"a": {"x": 1, "y": "new"}, "b": {"z": True}}))
+    (change,) = plan(found, lambda _path: Observed("file", 0o644, content=b"[a]\ny = old\nregion_name = r\n"))
+    assert change.entry.content == b"[a]\ny = new\nregion_name = r\nx = 1\n\n[b]\nz = True\n"
+    assert not plan(found, lambda _path: Observed("file", 0o644, content=change.entry.content))
+    (made,) = plan(found, lambda _path: Observed("absent"))
+    assert made.entry.content == b"[a]\nx = 1\ny = new\n\n[b]\nz = True\n"
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        (a_file("/f", options={"a": {"x": 1}}), "either content or options"),
+        (a_file("/f", content=None, options={"a": "x"}), "values by their names, by sections"),
+    ],
+)
+def test_options_that_cannot_be_meant(item: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigFilesError, match=message):
+        wanted(item)
+
+
+def test_options_cannot_be_set_in_what_is_no_configuration() -> None:
+    found = wanted(a_file("/f", content=None, options={"a": {"x": 1}}))
+    with pytest.raises(ConfigFilesError, match="/f: line 1 is in no section; mend it or remove it"):
+        plan(found, lambda _path: Observed("file", 0o644, content=b"x = 1\n"))
+
+
 def test_diff_hides_a_sensitive_content_but_not_the_mode() -> None:
     found = wanted(a_file("/a/f", content="new-secret", mode="0600", sensitive=True))
     before = Observed("file", 0o644, content=b"old-secret")
@@ -157,7 +184,9 @@ def test_digest() -> None:
         wanted(a_file("/a", force=False), a_file("/b")),
         wanted(a_file("/a", state="absent"), a_file("/b")),
         wanted(a_file("/a")),
+        wanted(a_file("/a", content=None, options={"a": {"x": 1}}), a_file("/b")),
+        wanted(a_file("/a", content=None, options={"a": {"x": 2}}), a_file("/b")),
     ]
-    assert len({base, *map(digest, different)}) == 6
+    assert len({base, *map(digest, different)}) == 8
     once = [digest(wanted(a_file("/a", force=False, content=text))) for text in ("x", "y")]
     assert once[0] == once[1]

@@ -25,6 +25,18 @@ def repositories(draw: st.DrawFn) -> dict[int, str]:
     return dict(zip(sorted(draw(numbers)), keys))
 
 
+@st.composite
+def strangers(draw: st.DrawFn) -> list[dict[int, str]]:
+    """Repositories that have no key in common, as those of regions that never met."""
+    found: list[dict[int, str]] = []
+    for repository in draw(st.lists(repositories(), min_size=1, max_size=4)):
+        taken = {key for other in found for key in other.values()}
+        own = {number: key for number, key in repository.items() if key not in taken}
+        if [number for number in own if number]:
+            found.append(own)
+    return found
+
+
 several = st.lists(repositories(), min_size=1, max_size=4)
 
 
@@ -44,13 +56,13 @@ def test_union(united: list[dict[int, str]], union: dict[int, str]) -> None:
     assert key_repository.union(united) == union
 
 
-@given(several)
+@given(strangers())
 def test_a_union_has_every_key_once(united: list[dict[int, str]]) -> None:
     keys = list(key_repository.union(united).values())
     assert sorted(keys) == sorted({key for repository in united for key in repository.values()})
 
 
-@given(several)
+@given(strangers())
 def test_a_rotation_goes_on_as_it_would_have(united: list[dict[int, str]]) -> None:
     union, first = key_repository.union(united), united[0]
     assert union[max(union)] == first[max(first)]
@@ -63,13 +75,65 @@ def test_a_union_of_unions_changes_nothing(united: list[dict[int, str]], times: 
     assert key_repository.union([union] * times) == union
 
 
-@given(several)
+@given(strangers())
 def test_all_sites_come_to_the_same_keys(united: list[dict[int, str]]) -> None:
     """As the cutover does it: each site learns all keys and keeps its primary, then all take the first site's."""
     for own in united:
         learned = key_repository.union([own, *united])
         assert set(learned.values()) == set(key_repository.union(united).values())
         assert learned[max(learned)] == own[max(own)]
+
+
+@given(strangers(), st.data())
+def test_a_cutover_that_stopped_anywhere_is_gone_on_with(united: list[dict[int, str]], data: st.DataObject) -> None:
+    """Some sites have learned all keys, and of those some have taken the first site's primary key."""
+    wanted = set(key_repository.union(united).values())
+    primary = united[0][max(united[0])]
+    stages = [[own, key_repository.union([own, *united]), key_repository.union(united)] for own in united]
+    stopped = [data.draw(st.sampled_from(stage)) for stage in stages]
+    for own in stopped:
+        assert set(key_repository.union([own, *stopped]).values()) == wanted
+    union = key_repository.union(stopped)
+    assert set(union.values()) == wanted
+    assert union[max(union)] == primary
+
+
+def rotated(repository: dict[int, str], key: str, active: int) -> dict[int, str]:
+    """As keystone.common.fernet_utils rotates: the staged key becomes the primary, `key` the staged one."""
+    keys = {max(repository) + 1: repository[0], **{number: one for number, one in repository.items() if number}}
+    kept = sorted(keys, reverse=True)[: active - 1]
+    return {0: key, **{number: keys[number] for number in kept}}
+
+
+@given(strangers(), st.integers(0, 3), st.integers(1, 8), st.integers(1, 4))
+def test_what_rotations_made_of_a_union_is_the_union(
+    united: list[dict[int, str]], where: int, active: int, times: int
+) -> None:
+    """Keys that were purged do not come back from the sites where nothing was rotated."""
+    union = key_repository.union([{0: "n" * 43 + "=", **united[0]}, *united[1:]])
+    newest = union
+    for number in range(min(times, active)):
+        newest = rotated(newest, base64.urlsafe_b64encode(bytes([100 + number]) * 32).decode(), active)
+    sites: list[dict[int, str]] = [union, union, union, union]
+    sites[where] = newest
+    if union[0] in newest.values():
+        assert key_repository.union(sites) == newest
+        assert key_repository.union([union, *sites]) == newest
+
+
+def test_a_stranger_joins_what_was_rotated() -> None:
+    union = {0: A, 1: B, 2: C}
+    newest = rotated(union, D, 3)
+    assert newest == {0: D, 2: C, 3: A}
+    assert key_repository.union([union, {1: E}, newest]) == {0: D, 1: E, 2: C, 3: A}
+
+
+def test_one_without_keys() -> None:
+    assert key_repository.union([{}, {0: A, 1: B}, {}], may_be_empty=True) == {0: A, 1: B}
+    assert key_repository.union([{0: A, 1: B}, {}, {1: C}], may_be_empty=True) == {0: A, 1: C, 2: B}
+    assert key_repository.union([{}, {}], may_be_empty=True) == {}
+    with pytest.raises(KeyRepositoryError, match="2 of 2 has no primary key"):
+        key_repository.union([{}, {0: A}], may_be_empty=True)
 
 
 @pytest.mark.parametrize(
@@ -141,6 +205,30 @@ def assert_nothing_is_missed(before: dict[int, str], wanted: dict[int, str]) -> 
     assert [state for state in states if not staying <= set(state.values())] == []
     primaries = {repository[max(repository)] for repository in (before, wanted) if repository}
     assert {state[max(state)] for state in states if state} <= primaries
+
+
+@given(repositories(), repositories())
+def test_whoever_reads_meanwhile_misses_nothing(before: dict[int, str], wanted: dict[int, str]) -> None:
+    """Keystone lists a repository at some time of a phase, and reads file after file until the end of it at most."""
+    doubles = key_repository.doubles(before, wanted)
+    steps = key_repository.steps({**before, **doubles}, wanted)
+    present = dict(before)
+    phases = (
+        sorted(doubles.items(), reverse=True),
+        [step for step in steps if step[1] is not None],
+        [step for step in steps if step[1] is None],
+    )
+    for phase in phases:
+        states = [dict(present)]
+        for number, key in phase:
+            if key is None:
+                del present[number]
+            else:
+                present[number] = key
+            states.append(dict(present))
+        for key in set(before.values()) & set(wanted.values()):
+            assert any(all(state.get(number) == key for state in states) for number in states[0])
+    assert present == wanted
 
 
 def test_equal_repositories_take_no_step() -> None:

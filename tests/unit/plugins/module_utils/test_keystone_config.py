@@ -35,6 +35,24 @@ def test_no_connection(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", 3),
+        ("[fernet_tokens]\n#max_active_keys = 9\n", 3),
+        ("[fernet_tokens]\nmax_active_keys =\n", 3),
+        ("[fernet_tokens]\nmax_active_keys = 5\n[database]\n[fernet_tokens]\nmax_active_keys=7\n", 7),
+    ],
+)
+def test_max_active_keys(text: str, expected: int) -> None:
+    assert keystone_config.max_active_keys(text) == expected
+
+
+def test_max_active_keys_that_is_none() -> None:
+    with pytest.raises(keystone_config.KeystoneConfigError, match="max_active_keys in its section"):
+        keystone_config.max_active_keys("[fernet_tokens]\nmax_active_keys = many\n")
+
+
+@pytest.mark.parametrize(
     ("url", "expected"),
     [
         (

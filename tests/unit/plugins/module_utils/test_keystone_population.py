@@ -46,7 +46,7 @@ def options(**lists: Any) -> dict[str, Any]:
         },
     }
     filled = {name: [{**rest, **item} for item in lists.get(name, [])] for name, rest in every.items()}
-    return {**filled, "roles": lists.get("roles", [])}
+    return {**filled, "roles": lists.get("roles", []), "services": lists.get("services", [])}
 
 
 def carried_out(wanted: Wanted, state: State) -> State:
@@ -94,6 +94,22 @@ def test_a_tenant_from_nothing_is_made_in_an_order_that_works() -> None:
     ]
     assert not any("hidden" in repr(step) for step in plan(wanted, EMPTY))
     assert plan(wanted, carried_out(wanted, EMPTY)) == ()
+
+
+def test_a_service_has_an_endpoint_of_each_interface_in_its_region() -> None:
+    glance = {"name": "glance", "type": "image", "region": "one", "url": "http://a:9292"}
+    wanted = parse(options(services=[glance]))
+    made = [
+        "create service glance",
+        *(f"create endpoint glance/one/{name}" for name in ("public", "internal", "admin")),
+    ]
+    assert [str(step) for step in plan(wanted, EMPTY)] == made
+    there = carried_out(wanted, EMPTY)
+    assert plan(wanted, there) == ()
+    elsewhere = parse(options(services=[{**glance, "region": "two"}]))
+    assert [str(step) for step in plan(elsewhere, there)] == [one.replace("one", "two") for one in made[1:]]
+    moved = parse(options(services=[{**glance, "url": "http://b:9292"}]))
+    assert [str(step) for step in plan(moved, there)] == [one.replace("create", "update") + ": url" for one in made[1:]]
 
 
 def test_attributes_that_are_not_given_are_left_alone() -> None:

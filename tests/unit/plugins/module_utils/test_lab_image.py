@@ -51,19 +51,19 @@ def test_the_digest_stays_with_what_does_not_matter(change: dict[str, Any]) -> N
 
 
 def test_build_command() -> None:
-    argv = lab_image.build_command(IMAGE, "/tree")
+    argv = lab_image.build_command(IMAGE, ["/tree", "/other"])
     assert argv[0] == "mmdebstrap"
     assert argv[-2:] == ["bookworm", "-"]
     assert "--include=b,a" in argv
     hooks = [argument.partition("=")[2] for argument in argv if argument.startswith("--customize-hook=")]
-    assert hooks[0] == "sync-in '/tree' /"
-    assert [shlex.split(hook) for hook in hooks[1:]] == [["chroot", "$1", "sh", "-euc", each] for each in IMAGE.setup]
+    assert hooks[:2] == ["sync-in '/tree' /", "sync-in '/other' /"]
+    assert [shlex.split(hook) for hook in hooks[2:]] == [["chroot", "$1", "sh", "-euc", each] for each in IMAGE.setup]
 
 
 def test_a_command_of_setup_reaches_the_shell_as_it_is() -> None:
     """The hook goes through one shell more than the command itself."""
     command = """printf '%s|' "it's" '$HOME' 'a\\b'"""
-    hook = lab_image.build_command(dataclasses.replace(IMAGE, setup=(command,)), "/tree")[-3].partition("=")[2]
+    hook = lab_image.build_command(dataclasses.replace(IMAGE, setup=(command,)), ["/tree"])[-3].partition("=")[2]
     within = hook.replace('chroot "$1" ', "")
     ran = subprocess.run(["sh", "-c", within], capture_output=True, text=True, check=True)
     assert ran.stdout == "it's|$HOME|a\\b|"
@@ -104,10 +104,10 @@ def test_build_hands_the_tar_to_podman_and_names_the_image_last() -> None:
         called.extend((producer, consumer))
         return Piped(Ended(0, ""), Ended(0, ""))
 
-    lab_image.build(IMAGE, "/tree", "/podman", record, ran(called))
+    lab_image.build(IMAGE, ["/tree"], "/podman", record, ran(called))
     label = f"LABEL stretch.cluster.definition={IMAGE.digest}"
     assert called == [
-        lab_image.build_command(IMAGE, "/tree"),
+        lab_image.build_command(IMAGE, ["/tree"]),
         ["/podman", "import", "--change", label, "-", "localhost/a:unfinished"],
         ["/podman", "tag", "localhost/a:unfinished", "localhost/a:latest"],
         ["/podman", "rmi", "localhost/a:unfinished"],
@@ -127,18 +127,18 @@ def test_build_hands_the_tar_to_podman_and_names_the_image_last() -> None:
 def test_a_failed_build_says_why_and_leaves_no_image(piped: Piped, message: str) -> None:
     called: list[Sequence[str]] = []
     with pytest.raises(ImageError, match=message):
-        lab_image.build(IMAGE, "/tree", "/podman", lambda _producer, _consumer: piped, ran(called))
+        lab_image.build(IMAGE, ["/tree"], "/podman", lambda _producer, _consumer: piped, ran(called))
     assert called == [["/podman", "rmi", "localhost/a:unfinished"]]
 
 
 def test_an_image_that_cannot_be_named_is_an_error() -> None:
     with pytest.raises(ImageError, match="podman tag failed: no such image"):
         lab_image.build(
-            IMAGE, "/tree", "/podman", lambda _producer, _consumer: Piped(Ended(0, ""), Ended(0, "")), ran([], rc=125)
+            IMAGE, ["/tree"], "/podman", lambda _producer, _consumer: Piped(Ended(0, ""), Ended(0, "")), ran([], rc=125)
         )
 
 
 def test_a_missing_program_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(ImageError, match="localhost/a:latest: mmdebstrap cannot be run"):
-        lab_image.build(IMAGE, "/tree", "/podman", pipe, run)
+        lab_image.build(IMAGE, ["/tree"], "/podman", pipe, run)

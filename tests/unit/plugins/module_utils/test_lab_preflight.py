@@ -18,7 +18,8 @@ FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 TOPOLOGY: dict[str, Any] = yaml.safe_load((FIXTURES / "topology_two.yml").read_text(encoding="utf-8"))
 NODES: list[dict[str, Any]] = TOPOLOGY["nodes"]
 NAMES = [node["name"] for node in NODES]
-NEEDED = lab_preflight.memory_needed(NODES)
+SERVICES = ("glance", "placement", "neutron", "nova")
+NEEDED = lab_preflight.memory_needed(NODES, SERVICES)
 DISK = lab_preflight.disk_needed(NODES, ())
 ENOUGH = Host(
     memory=NEEDED,
@@ -31,12 +32,15 @@ ENOUGH = Host(
 
 
 def problems(**changes: Any) -> tuple[str, ...]:
-    return lab_preflight.problems(dataclasses.replace(ENOUGH, **changes), TOPOLOGY, "/store")
+    return lab_preflight.problems(dataclasses.replace(ENOUGH, **changes), TOPOLOGY, SERVICES, "/store")
 
 
 def test_more_nodes_need_more() -> None:
-    assert lab_preflight.memory_needed([]) == lab_preflight.MEMORY_HOST
-    assert lab_preflight.memory_needed(NODES[:-1]) < NEEDED
+    assert lab_preflight.memory_needed([], SERVICES) == lab_preflight.MEMORY_HOST
+    assert lab_preflight.memory_needed(NODES[:-1], SERVICES) < NEEDED
+    roles = [node["role"] for node in NODES]
+    programs = len(SERVICES) * roles.count("controller") + roles.count("compute")
+    assert NEEDED - lab_preflight.memory_needed(NODES, ()) == programs * lab_preflight.MEMORY_SERVICE
     assert set(lab_preflight.MEMORY) == set(lab_preflight.DISK) == {node["role"] for node in NODES}
 
 

@@ -327,3 +327,36 @@ x.xml:14: element resources: Relax-NG validity error : Element resources has ext
     ]
     assert schema_errors("error: CIB did not pass schema validation") == ["it did not pass schema validation"]
     assert schema_errors("error: Resource start-up disabled since no STONITH resources have been defined") == []
+
+
+CLONE: dict[str, Any] = {
+    "name": "db-clone",
+    "clone_max": 2,
+    "primitive": {"name": "db", "agent": "ocf:stretch:galera", "attributes": {"user": "mysql"}},
+    "meta": {"resource-stickiness": "100"},
+}
+
+
+@pytest.mark.parametrize(
+    ("schema", "tag", "limits"),
+    [
+        ("3.9", "clone", {"clone-max": "2", "promoted-max": "2", "promotable": "true"}),
+        ("2.10", "master", {"clone-max": "2", "master-max": "2"}),
+    ],
+)
+def test_clone(schema: str, tag: str, limits: dict[str, str]) -> None:
+    changed = plan(EMPTY.replace("pacemaker-3.9", f"pacemaker-{schema}"), {"clones": [CLONE]})
+    made = parse(changed.wanted).find(f"configuration/resources/{tag}")
+    assert made is not None
+    meta = {pair.get("name"): pair.get("value") for pair in made.findall("meta_attributes/nvpair")}
+    assert meta == {"resource-stickiness": "100", **limits}
+    assert made.find("primitive[@id='db']") is not None
+
+
+def test_clone_as_pcs_orders_it_is_the_same() -> None:
+    once = plan(EMPTY, {"clones": [CLONE]}).wanted
+    root = parse(once)
+    made = root.find("configuration/resources/clone")
+    assert made is not None
+    made[:] = list(made)[::-1]
+    assert plan(ET.tostring(root, encoding="unicode"), {"clones": [CLONE]}).changes == ()

@@ -228,3 +228,22 @@ def test_sources_are_asked_at_once_and_none_holds_up_the_others() -> None:
         "hangs": {"error": "no answer within 0.4 s"},
         "hangs too": {"error": "no answer within 0.4 s"},
     }
+
+
+def test_members_without_containers() -> None:
+    """Instances of a clone run on the nodes themselves."""
+    node = '<node name="{}" id="1" cached="true"/>'
+    flags = 'resource_agent="ocf:stretch:galera" blocked="false" managed="true" failed="false"'
+    told = sources.pacemaker(
+        '<crm_mon><summary><current_dc name="n1" with_quorum="true"/></summary>'
+        '<nodes><node name="n1" online="true" type="member"/></nodes><resources>'
+        '<clone id="stretch-galera-clone">'
+        f'<resource id="stretch-galera" role="Master" {flags}>{node.format("n1")}</resource>'
+        f'<resource id="stretch-galera" role="Slave" {flags}>{node.format("n2")}</resource>'
+        f'<resource id="stretch-galera" role="Stopped" {flags}/></clone></resources></crm_mon>',
+        "stretch-galera-bundle",
+        "stretch-galera",
+    )
+    assert told["configured"]
+    assert roles(told) == {"n1": "Promoted", "n2": "Unpromoted"}
+    assert told["members"]["n1"]["managed"]

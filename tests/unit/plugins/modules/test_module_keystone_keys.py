@@ -22,8 +22,9 @@ D = "M" * 43 + "="
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Any:
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run a module in this process and return its result."""
+    monkeypatch.setattr(keystone_keys, "READING", 0.0)
 
     def call(module: Any = keystone_keys, check: bool = False, **options: Any) -> dict[str, Any]:
         arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": True}
@@ -71,6 +72,7 @@ def test_check_apply_again(
         repository.mkdir(parents=True, mode=0o700)
         for index, key in before.items():
             (repository / str(index)).write_text(key, encoding="ascii")
+            (repository / str(index)).chmod(0o600)
     first = picture(tmp_path)
     checked = run(check=True, path=str(repository), keys=wanted)
     assert picture(tmp_path) == first
@@ -80,7 +82,7 @@ def test_check_apply_again(
     assert applied["changed"]
     assert (applied["written"], applied["removed"]) == (written, removed)
     assert {name: content for name, (_mode, content) in picture(repository).items()} == wanted
-    assert {mode for name, (mode, _content) in picture(repository).items() if int(name) in written} == {0o600}
+    assert {mode for mode, _content in picture(repository).values()} == {0o600}
     assert stat.S_IMODE(repository.stat().st_mode) == 0o700
     for check in (True, False):
         again = run(check=check, path=str(repository), keys=wanted)
@@ -89,8 +91,9 @@ def test_check_apply_again(
 
 
 def test_the_diff_has_numbers(run: Any, tmp_path: Path) -> None:
-    (tmp_path / "0").write_text(A, encoding="ascii")
-    (tmp_path / "1").write_text(B, encoding="ascii")
+    for name, key in (("0", A), ("1", B)):
+        (tmp_path / name).write_text(key, encoding="ascii")
+        (tmp_path / name).chmod(0o600)
     diff = run(check=True, path=str(tmp_path), keys={"0": A, "1": C, "2": B})["diff"]
     assert (diff["before"], diff["after"]) == ("0\n1\n", "0\n1 (new)\n2 (new)\n")
 
@@ -101,6 +104,32 @@ def test_keys_belong_to_the_owner_of_the_repository(run: Any, tmp_path: Path) ->
     run(path=str(tmp_path), keys={"0": A, "1": B})
     owners = {(path.stat().st_uid, path.stat().st_gid) for path in [tmp_path, *tmp_path.iterdir()]}
     assert len(owners) == 1
+
+
+def test_a_new_repository_is_its_sisters_owners(run: Any, tmp_path: Path) -> None:
+    sister = tmp_path / "fernet-keys"
+    sister.mkdir()
+    if os.geteuid() == 0:
+        os.chown(sister, 12345, 12346)
+    path = tmp_path / "credential-keys"
+    run(path=str(path), keys={"0": A, "1": B}, like=str(sister))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o700
+    owners = {(found.stat().st_uid, found.stat().st_gid) for found in [sister, path, *path.iterdir()]}
+    assert len(owners) == 1
+
+
+def test_keys_that_others_could_read(run: Any, tmp_path: Path) -> None:
+    for name, mode in (("0", 0o644), ("1", 0o600), ("2", 0o640)):
+        (tmp_path / name).write_text(A, encoding="ascii")
+        (tmp_path / name).chmod(mode)
+    wanted = {"0": A, "1": A, "2": B}
+    checked = run(check=True, path=str(tmp_path), keys=wanted)
+    assert stat.S_IMODE((tmp_path / "0").stat().st_mode) == 0o644
+    assert (checked["changed"], checked["closed"], checked["written"]) == (True, [0], [2])
+    assert checked["diff"]["after"] == "0 (0644 to 0600)\n1\n2 (new)\n"
+    assert run(path=str(tmp_path), keys=wanted) == checked
+    assert {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()} == {0o600}
+    assert not run(path=str(tmp_path), keys=wanted)["changed"]
 
 
 def test_without_force_keys_that_are_there_stay(run: Any, tmp_path: Path) -> None:

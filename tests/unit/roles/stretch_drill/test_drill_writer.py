@@ -13,7 +13,7 @@ from typing import Any
 
 import pymysql
 import pytest
-from stretch_drill import writer as writer_module
+from stretch_drill import paced as paced_module
 from stretch_drill.writer import Writer
 
 
@@ -76,7 +76,7 @@ class Database:
 def test_every_attempt_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     database = Database()
     synced: list[int] = []
-    monkeypatch.setattr(writer_module.os, "fsync", synced.append)
+    monkeypatch.setattr(paced_module.os, "fsync", synced.append)
     writer = Writer("stack1", database.connect, time.monotonic, 1000, tmp_path / "writes.jsonl", payload=10)
     writer.start()
     while len(writer.writes) < 30:
