@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import signal
 import socket
@@ -21,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[3]
-PATHS = os.pathsep.join([os.environ["PATH"], "/usr/sbin", str(ROOT / ".build/servers/usr/sbin")])
 SECONDS = 30
 # As /usr/local/sbin/haproxy-bundle-reload of the lab.
 RELOAD = """#!/bin/sh
@@ -50,7 +48,7 @@ defaults
 
 def haproxy_program() -> str | None:
     """Return where HAProxy is, if it is anywhere."""
-    return shutil.which("haproxy", path=PATHS)
+    return shutil.which("haproxy")
 
 
 def free_port(address: str = "127.0.0.1") -> int:

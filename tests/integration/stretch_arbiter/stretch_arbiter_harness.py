@@ -28,7 +28,6 @@ SERVICE = ROOT / "roles/stretch_arbiter/files/arbiter.py"
 # The interpreter of the service: another one shows that it runs on older Pythons.
 PYTHON = os.environ.get("STRETCH_ARBITER_PYTHON", sys.executable)
 PROVIDER = Path("/usr/lib/galera/libgalera_smm.so")
-PATHS = os.pathsep.join([os.environ["PATH"], "/usr/sbin", str(ROOT / ".build/servers/usr/bin")])
 """Where the programs are; tools/servers puts garbd into the last one."""
 GROUP = "arbitrated"
 QUICK = {
@@ -84,7 +83,7 @@ class Lab:
         (directory / "bin/wsrep_sst_test").chmod(0o755)
         self.environment = {
             **os.environ,
-            "PATH": f"{directory}/bin{os.pathsep}{PATHS}",
+            "PATH": f"{directory}/bin{os.pathsep}{os.environ['PATH']}",
             "SST_DIRECTORY": str(directory),
         }
         self.certify()
