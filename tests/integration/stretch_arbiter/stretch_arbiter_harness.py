@@ -28,7 +28,6 @@ SERVICE = ROOT / "roles/stretch_arbiter/files/arbiter.py"
 # The interpreter of the service: another one shows that it runs on older Pythons.
 PYTHON = os.environ.get("STRETCH_ARBITER_PYTHON", sys.executable)
 PROVIDER = Path("/usr/lib/galera/libgalera_smm.so")
-"""Where the programs are; tools/servers puts garbd into the last one."""
 GROUP = "arbitrated"
 QUICK = {
     "evs.inactive_check_period": "PT0.2S",
