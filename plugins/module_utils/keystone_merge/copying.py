@@ -13,6 +13,7 @@ the source's tables, by which a later run sees whether the copy is still good, a
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import threading
@@ -29,6 +30,7 @@ from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.row
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.schema import VERSION_TABLES, Rule, Table
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.transport import (
     Limits,
+    Making,
     TableReader,
     Work,
     Writer,
@@ -234,7 +236,7 @@ def _work(source: Database, tables: Sequence[str], limits: Limits) -> Iterator[W
             for low, high in reader.ranges(part, None):
                 for _low, _high, rows in reader.read_all(part, low, high):
                     if rows.count:
-                        yield Work(table, rows.count, (reader.write(rows),))
+                        yield Work(table, rows.count, (reader.destination.write(rows),))
 
 
 def copy_rows(source: Database, target: Database, tables: Sequence[str]) -> dict[str, int]:
@@ -244,10 +246,11 @@ def copy_rows(source: Database, target: Database, tables: Sequence[str]) -> dict
     """
     rows: dict[str, int] = dict.fromkeys(tables, 0)
 
-    def wrote(table: str, count: int) -> None:
+    def wrote(_stack: str, table: str, count: int) -> None:
         rows[table] += count
 
-    pump(_work(source, tables, Limits.of(target)), Writer(target, BATCH_ROWS, wrote), threading.Event())
+    making = Making(_work(source, tables, Limits.of(target)), contextlib.nullcontext())
+    pump([making], Writer(target, BATCH_ROWS, wrote), threading.Event())
     wrong = [
         f"table {table} has {there} rows instead of {wanted}"
         for table in tables

@@ -14,6 +14,7 @@ import binascii
 import contextlib
 import re
 import sys
+import threading
 import traceback
 from array import array
 from dataclasses import dataclass, field
@@ -242,6 +243,7 @@ class Database:
         setattr(self._connection, "_local_infile", False)  # noqa: B010
         self._layouts: dict[str, Layout] | None = None if like is None else like.layouts()
         self._weighs: bool | None = None
+        self._longest: int | None = None
 
     def close(self) -> None:
         """Let go of the connection; what was not committed is gone."""
@@ -330,6 +332,12 @@ class Database:
         """A variable of the server, or None where it has none of that name."""
         found = self.query("SHOW VARIABLES WHERE Variable_name = %s", (name,))
         return str(found[0][1]) if found else None
+
+    def longest(self) -> int:
+        """Bytes of the longest statement, or answer, of the server."""
+        if self._longest is None:
+            self._longest = int(self.variable("max_allowed_packet") or 16 << 20)
+        return self._longest
 
     def status(self, *names: str) -> dict[str, str]:
         """Values of the server's status."""
@@ -652,10 +660,13 @@ def comparison_of(login: Login, database: Database) -> tuple[Comparison, Callabl
         f"SELECT CONVERT('a' USING {charset}) COLLATE {collation} = CONVERT('a ' USING {charset}) COLLATE {collation}"
     )[0][0]
     side = Database(login)
+    # Several sources are asked at the same time, and all compare names by this one.
+    turn = threading.Lock()
     expression = f"HEX(WEIGHT_STRING(CONVERT(%s USING {charset}) COLLATE {collation}))"
 
     def weigh(texts: Sequence[str]) -> Sequence[bytes]:
-        row = side.query("SELECT " + ", ".join([expression] * len(texts)), texts)[0]
+        with turn:
+            row = side.query("SELECT " + ", ".join([expression] * len(texts)), texts)[0]
         # What the character set does not have would all be `?`.
         wide = charset in ("utf8", "utf8mb3")
         return [

@@ -21,6 +21,7 @@ from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.row
     NUL,
     NULL_MARK,
     ROW_END,
+    by_key,
     literal,
     one_of,
     one_row,
@@ -230,9 +231,10 @@ class Following:
     ) -> Iterator[tuple[Any, ...]]:
         """Columns of the rows with these keys."""
         listed, names = list(keys), ", ".join(map(quote, wanted))
+        source = by_key(table) if tuple(columns) == tuple(self._target.layout(table).primary) else quote(table)
         for start in range(0, len(listed), _TOGETHER):
             where = " OR ".join(one_row(columns, key) for key in listed[start : start + _TOGETHER])
-            yield from self._target.query(f"SELECT {names} FROM {quote(table)} WHERE {where}")
+            yield from self._target.query(f"SELECT {names} FROM {source} WHERE {where}")
 
 
 def _come(work: SourceWork, table: Table) -> Iterator[list[dict[str, str]] | None]:

@@ -28,18 +28,10 @@ class Losing(Planning):
     def _find_lost(self, table: Table) -> None:
         """Learn which references of *table* lead nowhere; drop them where that is asked."""
         drop = self.policy.dangling == "drop"
-        for number, population in enumerate(self.populations):
-            columns = population.tables().get(table.name, ())
+        for number, led in enumerate(self._of_each(lambda number: self._lost_of(table, number))):
+            columns = self.populations[number].tables().get(table.name, ())
             ledger = self.ledgers[number]
-            for ref in table.refs:
-                if ref.loose or ref.column not in columns:
-                    continue
-                known = self.earlier.get(ledger.name, Earlier()).lost
-                found = dict(
-                    population.dangling(table.name, ref)
-                    if known is None
-                    else known.get((table.name, ref.column, ref.to), {})
-                )
+            for ref, found in led:
                 self.found_lost[number][(table.name, ref.column, ref.to)] = found
                 self.dangling[number][(table.name, ref.column)] = {
                     **self.dangling[number].get((table.name, ref.column), {}),
@@ -55,6 +47,24 @@ class Losing(Planning):
                     ledger.lost[(table.name, ref.column, ref.to)] = set(found) | dropped_parents
             if drop and number >= self.first_source and table.id in columns:
                 self._drop(table, number)
+
+    def _lost_of(self, table: Table, number: int) -> list[tuple[Ref, dict[Any, int]]]:
+        """Each reference of *table* in a population, the values that lead nowhere and how many rows have each."""
+        population = self.populations[number]
+        columns = population.tables().get(table.name, ())
+        known = self.earlier.get(self.ledgers[number].name, Earlier()).lost
+        return [
+            (
+                ref,
+                dict(
+                    population.dangling(table.name, ref)
+                    if known is None
+                    else known.get((table.name, ref.column, ref.to), {})
+                ),
+            )
+            for ref in table.refs
+            if not ref.loose and ref.column in columns
+        ]
 
     @staticmethod
     def _dropped(ledger: Ledger, ref: Ref) -> set[Any]:
@@ -102,7 +112,7 @@ class Losing(Planning):
             population, ledger = self.populations[number], self.ledgers[number]
             if table.name not in population.tables():
                 continue
-            count = Count(rows=population.count(table.name))
+            count = Count(rows=self._sizes_of(table)[number])
             dropped = self._dropped_rows(table, number)
             count.dropped = len(dropped)
             count.became_one = len(ledger.left_out.get(table.name, set()) - dropped)

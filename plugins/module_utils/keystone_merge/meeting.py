@@ -55,7 +55,7 @@ class Meeting(Losing):
         present = [scan for scan in scans if scan is not None]
         if len(present) < 2:
             return [[] for _scan in scans]
-        sizes = [self.populations[scan.number].count(table.name) for scan in present]
+        sizes = self._sizes_of(table)
         if table.whole or sum(sizes) <= FEW_ROWS:
             return [
                 []
@@ -123,19 +123,21 @@ class Meeting(Losing):
     ) -> None:
         """Note the rows of one key that several populations have."""
         several = _several(
-            [
-                [self.populations[number].hashes(request) for request in asked or ()]
-                for number, asked in enumerate(requests)
-            ]
+            self._of_each(
+                lambda number: [self.populations[number].hashes(request) for request in requests[number] or ()]
+            )
         )
         if not several:
             return
-        for number, (scan, asked) in enumerate(zip(scans, requests)):
-            if scan is None or not asked:
-                continue
-            rows = found[number]
-            for row in self._fetch(scan, asked, several):
-                rows.setdefault(scan.identity(row), row)
+
+        def meeting(number: int) -> list[Row]:
+            scan, asked = scans[number], requests[number]
+            return [] if scan is None or not asked else list(self._fetch(scan, asked, several))
+
+        for scan, rows, known in zip(scans, self._of_each(meeting), found):
+            if scan is not None:
+                for row in rows:
+                    known.setdefault(scan.identity(row), row)
 
     def _fetch(self, scan: Scan, asked: Sequence[KeyRequest], several: frozenset[int]) -> Iterator[Row]:
         population = self.populations[scan.number]

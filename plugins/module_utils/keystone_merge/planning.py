@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Callable, Hashable, Iterator, Mapping, Sequence
+from typing import Any, Callable, Hashable, Iterator, Mapping, Sequence, TypeVar
 
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.ledger import (
     Fold,
@@ -57,6 +58,9 @@ class UserName:
     table: str
     domain: str
     name: str
+
+
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,22 @@ class Planning:
         self.ledgers = [Ledger(name, number) for number, (name, _population) in enumerate(given.populations)]
         self.problems: list[str] = []
         self.warnings: list[str] = []
+        self._sizes: dict[str, list[int]] = {}
+
+    def _of_each(self, ask: Callable[[int], _Answer]) -> list[_Answer]:
+        """What *ask* gives for the number of each population; all at the same time, as each has a server of its own."""
+        with ThreadPoolExecutor(max(1, len(self.populations))) as pool:
+            return list(pool.map(ask, range(len(self.populations))))
+
+    def _sizes_of(self, table: Table) -> list[int]:
+        """How many rows each population has in *table*."""
+        if table.name not in self._sizes:
+            self._sizes[table.name] = self._of_each(
+                lambda number: (
+                    self.populations[number].count(table.name) if table.name in self.populations[number].tables() else 0
+                )
+            )
+        return self._sizes[table.name]
 
     def _sources(self) -> Iterator[tuple[Ledger, Population]]:
         """What is merged, without a merged database in use."""

@@ -61,7 +61,7 @@ class Timed:
 
 @dataclass
 class _Step:
-    """A table at which one thread is."""
+    """A table of a stack that is being handled."""
 
     table: str
     stack: str
@@ -73,15 +73,14 @@ class _Step:
 class Progress:
     """Keeps the times of the phases, and tells nobody.
 
-    Several threads may work on tables at once: :meth:`advance` and :meth:`done` are about the table that the same
-    thread has started.
+    Several tables may be handled at once, and by several threads.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._started = clock()
         self._lock = threading.Lock()
-        self._steps: dict[int, _Step] = {}
+        self._steps: dict[tuple[str, str], _Step] = {}
         self._phase = ""
         self._since = self._started
         self._rows = 0
@@ -97,22 +96,22 @@ class Progress:
     def start(self, table: str, stack: str, rows: int | None) -> None:
         """Begin a table of a stack, of which *rows* rows are to be handled, if that is known."""
         with self._lock:
-            step = self._steps[threading.get_ident()] = _Step(table, stack, rows)
+            step = self._steps[(table, stack)] = _Step(table, stack, rows)
             self._tell_step(step)
 
-    def advance(self, rows: int) -> None:
+    def advance(self, table: str, stack: str, rows: int) -> None:
         """Say that *rows* more rows of the table are through."""
         with self._lock:
-            step = self._steps[threading.get_ident()]
+            step = self._steps[(table, stack)]
             step.done += rows
             self._rows += rows
             if self._clock() - step.told_at >= PAUSE:
                 self._tell_step(step)
 
-    def done(self) -> None:
+    def done(self, table: str, stack: str) -> None:
         """End the table."""
         with self._lock:
-            self._tell_step(self._steps.pop(threading.get_ident()), ended=True)
+            self._tell_step(self._steps.pop((table, stack)), ended=True)
 
     def timed(self) -> tuple[Timed, ...]:
         """All phases in order, the present one as if it ended now."""

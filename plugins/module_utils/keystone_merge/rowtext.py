@@ -175,6 +175,14 @@ def one_row(columns: Sequence[str], texts: Sequence[str]) -> str:
     return "(" + " AND ".join(f"{quote(column)}={text}" for column, text in zip(columns, texts)) + ")"
 
 
+def by_key(table: str, alias: str = "") -> str:
+    """A table whose rows are looked up by their primary keys.
+
+    Right after many rows came a server may believe that the table has hardly any, and read all of it.
+    """
+    return f"{quote(table)} {alias} FORCE INDEX (PRIMARY)"
+
+
 @dataclass(frozen=True)
 class RowSql:
     """Expressions of a row, and *where* which rows are carried.
@@ -343,6 +351,18 @@ def together(many: Sequence[Rows]) -> list[Rows]:
     return found
 
 
+def in_order(many: Sequence[Rows], by_text: bool) -> Rows:
+    """Rows of several ranges of several servers, to be written at once: *by_text* sorted, as their keys are texts.
+
+    Rows that come in the order of the primary key cost a server two thirds of what they cost otherwise, and leave its
+    pages full.
+    """
+    texts = [text for rows in many for text in str(rows.plain).split(ROW_END)]
+    if by_text:
+        texts.sort()
+    return Rows(len(texts), b"", "", ROW_END.join(texts))
+
+
 @dataclass(frozen=True)
 class Load:
     """A statement that takes its rows from the client, and these rows."""
@@ -352,15 +372,18 @@ class Load:
     rows: int
 
 
-def load_rows(layout: Layout, columns: Sequence[str], plain: str, rows: int) -> Load:
+def load_rows(table: str, columns: Sequence[str], nullable: AbstractSet[str], plain: str, rows: int) -> Load:
     """What loads rows as a server wrote them down. No other SQL costs a server so little."""
-    nullable = [(at, name) for at, name in enumerate(columns) if layout.column(name).nullable]
-    names = [f"@v{at}" if layout.column(name).nullable else quote(name) for at, name in enumerate(columns)]
+    names = [f"@v{at}" if name in nullable else quote(name) for at, name in enumerate(columns)]
     # Byte for byte: some collations take the mark for nothing.
-    empty = ",".join(f"{quote(name)}=NULLIF(@v{at},BINARY {literal(NULL_MARK)})" for at, name in nullable)
+    empty = ",".join(
+        f"{quote(name)}=NULLIF(@v{at},BINARY {literal(NULL_MARK)})"
+        for at, name in enumerate(columns)
+        if name in nullable
+    )
     return Load(
         # Nobody opens a file of that name, see Database.load.
-        f"LOAD DATA LOCAL INFILE 'rows' INTO TABLE {quote(layout.table)} CHARACTER SET {{charset}} "
+        f"LOAD DATA LOCAL INFILE 'rows' INTO TABLE {quote(table)} CHARACTER SET {{charset}} "
         f"FIELDS TERMINATED BY '\\0' ESCAPED BY '' LINES TERMINATED BY '{ROW_END}' ({','.join(names)})"
         + (f" SET {empty}" if empty else ""),
         # Without an end an empty last value would be none.

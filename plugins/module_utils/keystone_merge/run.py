@@ -80,27 +80,34 @@ def check_request(request: Request) -> None:
 
 
 class _Watch:
-    """Hands on to :class:`Progress` what several threads write, a table after another."""
+    """Hands on to :class:`Progress` what several threads write."""
 
     def __init__(self, progress: Progress, rows: Mapping[tuple[str, str], int]) -> None:
         self._progress = progress
         self._rows = rows
-        self._at: dict[str, str] = {}
+        self._left: dict[tuple[str, str], int | None] = {}
 
     def wrote(self, stack: str, table: str, rows: int) -> None:
-        """*rows* more of a table of a stack are written; each stack has a thread of its own."""
+        """*rows* more of a table of a stack are written, which are all of one thread."""
         if not rows:
             return
-        if self._at.get(stack) != table:
-            self.ended(stack)
-            self._progress.start(table, stack, self._rows.get((stack, table)))
-            self._at[stack] = table
-        self._progress.advance(rows)
+        own = (stack, table)
+        if own not in self._left:
+            self._left[own] = self._rows.get(own)
+            self._progress.start(table, stack, self._left[own])
+        self._progress.advance(table, stack, rows)
+        left = self._left[own]
+        if left is not None:
+            self._left[own] = left - rows
+            if left == rows:
+                self._progress.done(table, stack)
 
-    def ended(self, stack: str) -> None:
-        """The stack's thread is through with its last table."""
-        if self._at.pop(stack, None) is not None:
-            self._progress.done()
+    def ended(self) -> None:
+        """Nothing is written any more."""
+        for (stack, table), left in self._left.items():
+            if left != 0:
+                self._progress.done(table, stack)
+        self._left.clear()
 
 
 class Merge:
@@ -467,7 +474,10 @@ class Merge:
         }
         self.progress.phase("copy" if self.is_first else "follow", self.planned.rows if self.is_first else None)
         watch = _Watch(self.progress, counts if self.is_first else {})
-        self.sync.apply(self.works, self.request.batch_rows, watch.wrote, watch.ended)
+        try:
+            self.sync.apply(self.works, self.request.batch_rows, watch.wrote)
+        finally:
+            watch.ended()
         self.progress.phase("verify")
         own = frozenset(source.login.name for source in self.sources)
         state.remember(self.planned.id_map(), own, self.request.batch_rows)

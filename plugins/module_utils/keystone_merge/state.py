@@ -99,6 +99,8 @@ _ADDED = {
 
 Lost = Mapping[Tuple[str, str, str], Mapping[Any, int]]
 
+_NOTED_BYTES = 1 << 18
+"""Of notes that one statement writes: far from what any server takes."""
 _ASKED = 100
 """Chunks of one query: some megabytes."""
 
@@ -374,13 +376,12 @@ class State:
             self._target.query(f"SELECT 1 FROM {self._table('chunk')} WHERE target = %s LIMIT 1", (self._name,))
         )
 
-    def write_chunk(self, source: str, table: str, chunk: Chunk) -> bytes:
-        """The statement that writes a chunk down, in place of one of its number."""
+    def note_chunk(self, source: str, table: str, chunk: Chunk) -> bytes:
+        """What :meth:`write_notes` writes down of a chunk."""
         head = literals((*self._key(source, table, chunk), _json(chunk.low), _json(chunk.high), chunk.rows))
         return b"".join(
             (
-                f"REPLACE INTO {self._table('chunk')} (target, source, tab, part, number, low, high, row_count, "
-                f"digest, marks, row_keys) VALUES ({head},".encode(),
+                f"({head},".encode(),
                 literal_bytes(chunk.digest),
                 b",",
                 literal_bytes(chunk.marks),
@@ -389,6 +390,14 @@ class State:
                 b")",
             )
         )
+
+    def write_notes(self, notes: Sequence[bytes]) -> list[bytes]:
+        """The statements that write chunks down, in place of those of their numbers."""
+        head = (
+            f"REPLACE INTO {self._table('chunk')} (target, source, tab, part, number, low, high, row_count, "
+            "digest, marks, row_keys) VALUES "
+        ).encode()
+        return [head + b",".join(some) for some in _portions(notes)]
 
     def write_edits(self, edits: Sequence[tuple[str, str, Chunk, Edit]]) -> bytes:
         """The statement that writes down what became of chunks: source, table, chunk and edit of each."""
@@ -446,6 +455,20 @@ class State:
             f"REPLACE INTO {self._table('planned')} (target, basis, document) VALUES (%s, %s, %s)",
             (self._name, basis, document),
         )
+
+
+def _portions(notes: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """Some at a time, which one statement can hold."""
+    some: list[bytes] = []
+    size = 0
+    for note in notes:
+        if some and size + len(note) > _NOTED_BYTES:
+            yield some
+            some, size = [], 0
+        some.append(note)
+        size += len(note)
+    if some:
+        yield some
 
 
 def _edit(gone: bytes | None, marks: bytes, packed: bytes, digest: bytes) -> Edit | None:

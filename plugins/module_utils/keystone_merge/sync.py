@@ -14,7 +14,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Callable, Iterator, Mapping, Sequence
+from typing import Callable, Iterator, List, Mapping, Sequence, Tuple
 
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.database import Database
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.ledger import Fold, Ledger
@@ -40,6 +40,7 @@ from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.sch
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.state import State
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.transport import (
     Limits,
+    Making,
     TableReader,
     TooLongError,
     Work,
@@ -52,6 +53,9 @@ KEPT_ROWS = 20000
 
 AT_ONCE = 2000
 """Ranges that are written in one transaction: some 70 MB."""
+
+LANES = 2
+"""Connections that write at the same time."""
 
 _TOGETHER = 100
 """Ranges whose keys are asked for at a time."""
@@ -197,6 +201,9 @@ class SourceWork:
         return any(bool(work) for work in self.tables)
 
 
+Lane = List[Tuple[SourceWork, Sequence[TableWork]]]
+"""Tables of each source that one connection writes."""
+
 Open = Callable[[], "contextlib.AbstractContextManager[Database]"]
 
 
@@ -245,15 +252,22 @@ class Sync:
             if not any(chunk.high is None for chunk in own):
                 low = own[-1].high if own else None
                 work.loads.append(Rest(part, low, number))
-            for chunk in own:
-                if chunk.digest and reader.digest(part, chunk.low, chunk.high) == chunk.digest:
-                    continue
+            for chunk in self._other(reader, own):
                 dirty = self._same_range(reader, chunk) or self._anew(reader, chunk, number)
                 number += max(0, len(dirty.new) - 1)
                 if dirty.removed or any(dirty.added) or len(dirty.new) > 1:
                     kept += sum(map(len, dirty.added))
                     work.dirty.append(dirty if kept <= KEPT_ROWS else replace(dirty, read=None))
         return work
+
+    @staticmethod
+    def _other(reader: TableReader, chunks: Sequence[Chunk]) -> Iterator[Chunk]:
+        """The ranges whose rows are others than were written, or may be."""
+        summed = [chunk for chunk in chunks if chunk.digest]
+        found = dict(
+            zip([chunk.number for chunk in summed], reader.digests([(one.part, one.low, one.high) for one in summed]))
+        )
+        return (chunk for chunk in chunks if not chunk.digest or found[chunk.number] != chunk.digest)
 
     @staticmethod
     def _same_range(reader: TableReader, chunk: Chunk) -> Dirty | None:
@@ -342,51 +356,71 @@ class Sync:
         works: Sequence[SourceWork],
         batch_rows: int,
         wrote: Callable[[str, str, int], None],
-        ended: Callable[[str], None],
     ) -> None:
-        """Write: what is to go in all sources, then what is to come. Each source has a thread and a connection.
+        """Write: what is to go in all sources, then what is to come.
 
-        *wrote* is told stack, table and rows after each commit, *ended* a stack that is through.
+        *wrote* is told stack, table and rows of what is committed.
         """
         dirty = sum(len(one.dirty) for work in works for one in work.tables)
         small = sum(work.rows for work in works) <= min(batch_rows, KEPT_ROWS) and dirty <= AT_ONCE
         if small and not any(work.is_first for work in works):
-            self._apply_at_once(works, wrote, ended)
+            self._apply_at_once(works, wrote)
             return
-        for make in (self._removals, self._additions):
-            busy = [work for work in works if work]
+        turns = {work.name: threading.Lock() for work in works}
+        alone: list[Lane] = [[(work, work.tables)] for work in works if any(one.dirty for one in work.tables)]
+        for make, lanes in ((self._removals, alone), (self._additions, self._lanes(works))):
             stop = threading.Event()
-            with ThreadPoolExecutor(max(1, len(busy))) as pool:
-                running = [pool.submit(self._write, work, make, batch_rows, wrote, ended, stop) for work in busy]
+            with ThreadPoolExecutor(max(1, len(lanes))) as pool:
+                running = [pool.submit(self._write, lane, make, batch_rows, wrote, turns, stop) for lane in lanes]
                 errors = [error for error in (future.exception() for future in running) if error is not None]
             if errors:
                 raise errors[0]
 
+    @staticmethod
+    def _lanes(works: Sequence[SourceWork]) -> list[Lane]:
+        """Tables that are written one after another, at the same time as those of the other lanes.
+
+        A table is in one lane for all sources, as rows cost the server less where they come in order.
+        """
+        rows: dict[str, int] = {}
+        for work in works:
+            for one in work.tables:
+                if one:
+                    rows[one.reader.table.name] = rows.get(one.reader.table.name, 0) + one.reader.layout.rows
+        lanes: list[set[str]] = [set() for _lane in range(LANES)]
+        for table in sorted(rows, key=lambda name: -rows[name]):
+            min(lanes, key=lambda lane: sum(rows[name] + 1 for name in lane)).add(table)
+        return [
+            [(work, [one for one in work.tables if one and one.reader.table.name in lane]) for work in works]
+            for lane in lanes
+            if lane
+        ]
+
     def _write(
         self,
-        work: SourceWork,
-        make: Callable[[State, SourceWork], Iterator[Work]],
+        lane: Lane,
+        make: Callable[[State, SourceWork, Sequence[TableWork]], Iterator[Work]],
         batch_rows: int,
         wrote: Callable[[str, str, int], None],
-        ended: Callable[[str], None],
+        turns: Mapping[str, contextlib.AbstractContextManager[bool]],
         stop: threading.Event,
     ) -> None:
         if self._open_target is None:
             raise RuntimeError("there is no target to write to")
-        with self._open_target() as target, self._open_target() as side:
+        with contextlib.ExitStack() as stack:
+            target = stack.enter_context(self._open_target())
             target.begin_writing()
+            state = State(target, self._state_database)
+            makings = [
+                Making(
+                    make(State(stack.enter_context(self._open_target()), self._state_database), work, tables),
+                    turns[work.name],
+                )
+                for work, tables in lane
+            ]
+            pump(makings, Writer(target, batch_rows, wrote, state.write_notes), stop)
 
-            def told(table: str, rows: int) -> None:
-                wrote(work.name, table, rows)
-
-            try:
-                pump(make(State(side, self._state_database), work), Writer(target, batch_rows, told), stop)
-            finally:
-                ended(work.name)
-
-    def _apply_at_once(
-        self, works: Sequence[SourceWork], wrote: Callable[[str, str, int], None], ended: Callable[[str], None]
-    ) -> None:
+    def _apply_at_once(self, works: Sequence[SourceWork], wrote: Callable[[str, str, int], None]) -> None:
         """Write a small difference in one transaction."""
         if self._open_target is None:
             raise RuntimeError("there is no target to write to")
@@ -400,17 +434,14 @@ class Sync:
                 statements.extend(one.reader.delete(gone))
             for work, one in busy:
                 come = [rows for dirty in one.dirty for rows in work.found[id(dirty)].rows]
-                statements.extend(one.reader.write(rows) for rows in together(come))
+                statements.extend(one.reader.destination.write(rows) for rows in together(come))
                 statements.extend(self._noted(state, work, one, list(self._renewals(state, work, one))))
-            writer = Writer(target, sum(work.rows for work in works), lambda _table, _rows: None)
+            writer = Writer(target, sum(work.rows for work in works), lambda _stack, _table, _rows: None)
             writer.add(Work("", 0, tuple(statements)))
             writer.flush()
-        for work in works:
-            for own, one in busy:
-                if own is work:
-                    come = [rows for dirty in one.dirty for rows in work.found[id(dirty)].rows]
-                    wrote(work.name, one.reader.table.name, sum(rows.count for rows in come))
-            ended(work.name)
+        for work, one in busy:
+            come = [rows for dirty in one.dirty for rows in work.found[id(dirty)].rows]
+            wrote(work.name, one.reader.table.name, sum(rows.count for rows in come))
 
     @staticmethod
     def _noted(
@@ -429,13 +460,12 @@ class Sync:
                 keys = renewal.kept(keys).keys
             if old.edit is not None:
                 yield state.remove_edit(work.name, table, old)
-            for chunk in renewal.renewed(keys):
-                yield state.write_chunk(work.name, table, chunk)
+            yield from state.write_notes([state.note_chunk(work.name, table, one) for one in renewal.renewed(keys)])
         for start in range(0, len(edits), _TOGETHER):
             yield state.write_edits(edits[start : start + _TOGETHER])
 
-    def _removals(self, state: State, work: SourceWork) -> Iterator[Work]:
-        for one in work.tables:
+    def _removals(self, state: State, work: SourceWork, tables: Sequence[TableWork]) -> Iterator[Work]:
+        for one in tables:
             table = one.reader.table.name
             for renewal in self._renewals(state, work, one):
                 if not renewal.dirty.gone:
@@ -443,19 +473,21 @@ class Sync:
                 deletes = one.reader.delete(literal_keys(renewal.found.gone))
                 old, edit = renewal.dirty.old, renewal.edit(arrived=False)
                 if edit is not None:
-                    yield Work(table, 0, (*deletes, state.write_edits([(work.name, table, old, edit)])))
+                    notes = state.write_edits([(work.name, table, old, edit)])
+                    yield Work(table, 0, (*deletes, notes), work.name)
                     continue
                 forget = () if old.edit is None else (state.remove_edit(work.name, table, old),)
                 kept = renewal.kept(state.keys(work.name, table, old))
-                yield Work(table, 0, (*deletes, *forget, state.write_chunk(work.name, table, kept)))
+                yield Work(table, 0, (*deletes, *forget), work.name, note=state.note_chunk(work.name, table, kept))
 
-    def _additions(self, state: State, work: SourceWork) -> Iterator[Work]:
-        for one in work.tables:
+    def _additions(self, state: State, work: SourceWork, tables: Sequence[TableWork]) -> Iterator[Work]:
+        for one in tables:
             table = one.reader.table.name
             for renewal in self._renewals(state, work, one, removed=True):
-                writes = [one.reader.write(rows) for rows in renewal.found.rows if rows.count]
+                writes = [one.reader.destination.write(rows) for rows in renewal.found.rows if rows.count]
                 notes = self._noted(state, work, one, [renewal], removed=bool(renewal.dirty.gone))
-                yield Work(table, sum(rows.count for rows in renewal.found.rows), (*writes, *notes))
+                count = sum(rows.count for rows in renewal.found.rows)
+                yield Work(table, count, (*writes, *notes), work.name)
             for load in one.loads:
                 yield from self._loaded(state, work, one.reader, load)
 
@@ -466,6 +498,10 @@ class Sync:
             for start, end, rows in reader.read_all(load.part, low, high):
                 keys = columns_of(rows.keys, rows.count)
                 chunk = Chunk(load.part, number, start, end, rows.marks, keys, digest=rows.digest)
-                statements = (reader.write(rows),) if rows.count else ()
-                yield Work(table, rows.count, (*statements, state.write_chunk(work.name, table, chunk)))
+                note = state.note_chunk(work.name, table, chunk)
+                if rows.count:
+                    place = reader.place(load.part, rows)
+                    yield Work(table, rows.count, (), work.name, reader.destination, rows, note, place)
+                else:
+                    yield Work(table, 0, (), work.name, note=note)
                 number += 1

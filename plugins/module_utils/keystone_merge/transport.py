@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import queue
 import threading
 import time
 from dataclasses import dataclass
-from typing import Callable, Iterator, Sequence
+from functools import cached_property
+from typing import Any, Callable, Iterator, Optional, Sequence, Tuple
 
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.database import (
     Database,
@@ -20,10 +22,12 @@ from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.dat
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.errors import MergeError
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.ledger import Fold, Ledger, translator
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.rowtext import (
+    NUL,
     ROW_END,
     Bound,
     Load,
     Rows,
+    in_order,
     insert_rows,
     insert_text,
     is_clean,
@@ -38,7 +42,7 @@ from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.row
     sql_digest,
     within,
 )
-from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.schema import Table
+from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.schema import TABLES, Table
 
 CHUNK_ROWS = 1000
 """Rows of one range: few enough that a changed row is found quickly, enough that a range costs little."""
@@ -52,6 +56,9 @@ BATCH_BYTES = 8 << 20
 DELETED_ROWS = 200
 """Rows that one statement deletes."""
 
+_NUMBERS = {table.name: number for number, table in enumerate(TABLES)}
+_DIGESTS = 20
+"""Ranges whose digests one statement asks for: some 20 ms of a server."""
 _TRIES = 6
 _QUEUED = 6
 _PAUSE_SECONDS = 2.0
@@ -71,8 +78,40 @@ class Limits:
     @classmethod
     def of(cls, target: Database) -> Limits:
         """Those of a server."""
-        packet = target.variable("max_allowed_packet")
-        return cls(int(packet or cls.packet), target.variable("local_infile") == "ON")
+        return cls(target.longest(), target.variable("local_infile") == "ON")
+
+
+@dataclass(frozen=True)
+class Destination:
+    """A table of the target, its *columns* as rows come. Two sources' are equal where their rows can go together.
+
+    *by_text* says that the primary key begins with a text, *loads* that clients may load.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    nullable: frozenset[str]
+    by_text: bool
+    loads: bool
+
+    def write(self, rows: Rows) -> str | Load:
+        """The statement that writes rows."""
+        if rows.plain is None:
+            return insert_rows(self.table, self.columns, rows.text)
+        if self.loads:
+            return load_rows(self.table, self.columns, self.nullable, rows.plain, rows.count)
+        return insert_rows(self.table, self.columns, insert_text(rows.plain))
+
+    def write_all(self, many: Sequence[Rows]) -> list[str | Load]:
+        """The statements that write rows of several ranges; those of one source follow each other."""
+        plain = [rows for rows in many if rows.plain is not None] if self.loads else []
+        others = [rows for rows in many if rows.plain is None or not self.loads]
+        joined = [in_order(plain, self.by_text)] if len(plain) > 1 else plain
+        return [self.write(rows) for rows in (*joined, *others)]
+
+
+Place = Tuple[Any, ...]
+"""Where rows stand: number of the table, number of the part, first key."""
 
 
 class TableReader:
@@ -86,8 +125,14 @@ class TableReader:
         self.table = table
         self.layout = source.layout(table.name)
         self.columns = key_first(self.layout, columns)
-        self.limit = min(limits.packet, int(source.variable("max_allowed_packet") or limits.packet)) // 2
-        self._loads = limits.loads
+        self.limit = min(limits.packet, source.longest()) // 2
+        self.destination = Destination(
+            table.name,
+            self.columns,
+            frozenset(name for name in self.columns if self.layout.column(name).nullable),
+            not self.layout.column(self.layout.primary[0]).whole,
+            limits.loads,
+        )
         self.size = max(1, min(CHUNK_ROWS, CHUNK_BYTES // (2 * self.layout.row_bytes)))
         self._sql = row_sql(table, self.layout, ledger, self.columns)
         # What is no text cannot stand between quotes.
@@ -120,15 +165,26 @@ class TableReader:
         """Whether there is a row between."""
         return bool(self.source.query(f"SELECT 1 {self._from}{within(self.layout, part, end, high)} LIMIT 1"))
 
-    def digest(self, part: str | None, low: Bound, high: Bound) -> bytes:
-        """The digest of the rows of a range, or nothing where its server cannot tell it: it costs half of the marks."""
-        if self._sql is None or self._by_row:
-            return b""
-        where = within(self.layout, part, low, high)
-        text = self.source.query(f"SELECT {sql_digest(self._sql.plain)} {self._from}{where} AND {self._sql.where}")[0][
-            0
-        ]
-        return bytes.fromhex(text or "")
+    def digests(self, ranges: Sequence[tuple[str | None, Bound, Bound]]) -> list[bytes]:
+        """The digest of the rows of each range, or nothing where its server cannot tell it: it costs half of the marks.
+
+        Many are asked for at a time, as each answer is short and two sources are busy at the same time.
+        """
+        sql = self._sql
+        if sql is None or self._by_row:
+            return [b""] * len(ranges)
+        digest = sql_digest(sql.plain)
+        some = max(1, min(_DIGESTS, self.limit // (4 * (len(digest) + len(sql.where) + len(self._from)))))
+        found: list[bytes] = []
+        for start in range(0, len(ranges), some):
+            selects = [
+                f"SELECT {at}, {digest} {self._from}{within(self.layout, *one)} AND {sql.where}"
+                for at, one in enumerate(ranges[start : start + some])
+            ]
+            # Nobody promises the order of a union.
+            answers = dict(self.source.query(" UNION ALL ".join(selects)))
+            found.extend(bytes.fromhex(answers[at] or "") for at in range(len(selects)))
+        return found
 
     def marks(self, part: str | None, low: Bound, high: Bound) -> bytes:
         """The marks of the rows of a range."""
@@ -196,13 +252,15 @@ class TableReader:
             )
         return middle
 
-    def write(self, rows: Rows) -> str | Load:
-        """The statement that writes rows."""
-        if rows.plain is None:
-            return insert_rows(self.table.name, self.columns, rows.text)
-        if self._loads:
-            return load_rows(self.layout, self.columns, rows.plain, rows.count)
-        return insert_rows(self.table.name, self.columns, insert_text(rows.plain))
+    def place(self, part: str | None, rows: Rows) -> Place:
+        """Where rows of a part stand among those of all sources; nearly, as a server may order texts in another way."""
+        primary = self.layout.primary
+        key = rows.keys.split(NUL, len(primary))[: len(primary)]
+        return (
+            _NUMBERS.get(self.table.name, -1),
+            self.layout.parts.index(part),
+            *(int(value) if self.layout.column(name).whole else value for name, value in zip(primary, key)),
+        )
 
     def delete(self, keys: Sequence[Sequence[str]]) -> list[str]:
         """The statements that take rows away again."""
@@ -217,25 +275,51 @@ class TableReader:
 
 @dataclass(frozen=True)
 class Work:
-    """Statements that belong into one transaction, and how many rows of which table they write."""
+    """Statements that belong into one transaction, and how many rows of which table of which stack they write.
+
+    After these *arriving* rows are written to *destination*, together with those of other works, and last of all
+    *note*, see :meth:`state.State.write_notes`. Works with a *place* are taken in the order of all sources' rows.
+    """
 
     table: str
     rows: int
-    statements: tuple[str | bytes | Load, ...]
+    statements: tuple[str | bytes | Load, ...] = ()
+    stack: str = ""
+    destination: Optional[Destination] = None
+    arriving: Optional[Rows] = None
+    note: bytes = b""
+    place: Place = ()
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Bytes, or nearly so."""
-        return sum(len(one.data) if isinstance(one, Load) else len(one) for one in self.statements)
+        rows = self.arriving
+        return (
+            sum(len(one.data) if isinstance(one, Load) else len(one) for one in self.statements)
+            + (0 if rows is None else len(rows.plain or rows.text))
+            + len(self.note)
+        )
+
+
+def _nothing(_notes: Sequence[bytes]) -> list[bytes]:
+    return []
 
 
 class Writer:
     """Writes work to the merged database in transactions of a limited size."""
 
-    def __init__(self, target: Database, batch_rows: int, wrote: Callable[[str, int], None]) -> None:
+    def __init__(
+        self,
+        target: Database,
+        batch_rows: int,
+        wrote: Callable[[str, str, int], None],
+        write_notes: Callable[[Sequence[bytes]], list[bytes]] = _nothing,
+    ) -> None:
+        """*wrote* is told stack, table and rows of what is committed, *write_notes* makes statements of notes."""
         self._target = target
         self._batch_rows = batch_rows
         self._wrote = wrote
+        self._write_notes = write_notes
         self._pending: list[Work] = []
         self._rows = 0
         self._bytes = 0
@@ -250,13 +334,25 @@ class Writer:
         self._rows += work.rows
         self._bytes += size
 
+    def _statements(self) -> list[str | bytes | Load]:
+        """All that is pending."""
+        made: list[str | bytes | Load] = []
+        for destination, some in itertools.groupby(self._pending, lambda work: work.destination):
+            works = list(some)
+            made.extend(statement for work in works for statement in work.statements)
+            if destination is not None:
+                works.sort(key=lambda work: work.stack)
+                made.extend(destination.write_all([work.arriving for work in works if work.arriving is not None]))
+        made.extend(self._write_notes([work.note for work in self._pending if work.note]))
+        return made
+
     def flush(self) -> None:
         """Commit what is pending; what another transaction threw back is done again."""
+        statements = self._statements()
         for attempt in range(_TRIES):
             try:
-                for work in self._pending:
-                    for statement in work.statements:
-                        self._run(statement)
+                for statement in statements:
+                    self._run(statement)
                 self._target.commit()
                 break
             except RetryError:
@@ -268,7 +364,7 @@ class Writer:
                 self._target.rollback()
                 raise
         for work in self._pending:
-            self._wrote(work.table, work.rows)
+            self._wrote(work.stack, work.table, work.rows)
         self._pending, self._rows, self._bytes = [], 0, 0
         self._give_way()
 
@@ -299,18 +395,20 @@ class _End:
 class _Producer(threading.Thread):
     """Makes work on a thread of its own, a little ahead of who takes it."""
 
-    def __init__(self, work: Iterator[Work], stop: threading.Event) -> None:
+    def __init__(self, making: Making, stop: threading.Event) -> None:
         super().__init__(daemon=True)
-        self._work = work
+        self._making = making
         self._stop_event = stop
-        self.handed: queue.Queue[Work | _End] = queue.Queue(_QUEUED)
+        self._handed: queue.Queue[Work | _End] = queue.Queue(_QUEUED)
 
     def run(self) -> None:
         """Hand over all work, then what ended it."""
         error: BaseException | None = None
         try:
-            for one in self._work:
-                if not self._hand(one):
+            while True:
+                with self._making.turn:
+                    one = next(self._making.work, None)
+                if one is None or not self._hand(one):
                     break
         except BaseException as found:  # noqa: BLE001 - the writer's thread raises it
             error = found
@@ -319,27 +417,56 @@ class _Producer(threading.Thread):
     def _hand(self, one: Work | _End) -> bool:
         while not self._stop_event.is_set():
             with contextlib.suppress(queue.Full):
-                self.handed.put(one, timeout=0.1)
+                self._handed.put(one, timeout=0.1)
                 return True
         return False
 
-
-def pump(work: Iterator[Work], writer: Writer, stop: threading.Event) -> None:
-    """Read and write at the same time. The first error ends both, here and wherever *stop* is looked at."""
-    producer = _Producer(work, stop)
-    producer.start()
-    try:
-        while not stop.is_set():
+    def take(self) -> Work | None:
+        """What is made next, or None behind the last; raises what ended it."""
+        while not self._stop_event.is_set():
             with contextlib.suppress(queue.Empty):
-                one = producer.handed.get(timeout=0.1)
-                if isinstance(one, _End):
-                    if one.error is not None:
-                        raise one.error
-                    writer.flush()
-                    return
-                writer.add(one)
+                one = self._handed.get(timeout=0.1)
+                if not isinstance(one, _End):
+                    return one
+                if one.error is not None:
+                    raise one.error
+                return None
+        return None
+
+
+@dataclass(frozen=True)
+class Making:
+    """Work as it is made. *turn* is held meanwhile, as others make work from the same connection."""
+
+    work: Iterator[Work]
+    turn: contextlib.AbstractContextManager[Any]
+
+
+def pump(makings: Sequence[Making], writer: Writer, stop: threading.Event) -> None:
+    """Read and write at the same time, what several make in the order of their places.
+
+    The first error ends all, here and wherever *stop* is looked at.
+    """
+    producers = [_Producer(making, stop) for making in makings]
+    for producer in producers:
+        producer.start()
+    try:
+        made = {producer: producer.take() for producer in producers}
+        while not stop.is_set():
+            next_one = min(
+                ((work.place, at) for at, work in enumerate(made.values()) if work is not None), default=None
+            )
+            if next_one is None:
+                writer.flush()
+                return
+            producer = producers[next_one[1]]
+            work = made[producer]
+            if work is not None:
+                writer.add(work)
+            made[producer] = producer.take()
     except BaseException:
         stop.set()
         raise
     finally:
-        producer.join()
+        for producer in producers:
+            producer.join()

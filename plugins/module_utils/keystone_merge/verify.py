@@ -22,6 +22,7 @@ from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.led
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.population import In
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.rowtext import (
     RowSql,
+    by_key,
     key_first,
     literal,
     literal_keys,
@@ -139,7 +140,7 @@ class Verifier:
         for where in _wheres(primary, keys):
             found.update(
                 bytes.fromhex(mark)
-                for (mark,) in target.query(f"SELECT {sql.mark} FROM {quote(table.name)} WHERE {where}")
+                for (mark,) in target.query(f"SELECT {sql.mark} FROM {by_key(table.name)} WHERE {where}")
             )
         self.checked["rows"] += len(keys)
         missing = len(wanted - found)
@@ -160,7 +161,7 @@ class Verifier:
         primary = target.layout(table.name).primary
         for where in _wheres(primary, change.removed):
             names = ", ".join(map(quote, primary))
-            there = target.query(f"SELECT {names} FROM {quote(table.name)} WHERE {where}")
+            there = target.query(f"SELECT {names} FROM {by_key(table.name)} WHERE {where}")
             left = sum(1 for row in there if tuple(literal(str(value)) for value in row) not in come)
             if left:
                 yield f"{left} rows of table {table.name} that {work.name} no longer has are still there"
@@ -182,7 +183,8 @@ class Verifier:
         lost = {
             value
             for (value,) in target.query(
-                f"SELECT DISTINCT {column} FROM {quote(table.name)} child WHERE {' AND '.join(limits)} AND NOT EXISTS "
+                f"SELECT DISTINCT {column} FROM {by_key(table.name, 'child')} "
+                f"WHERE {' AND '.join(limits)} AND NOT EXISTS "
                 f"(SELECT 1 FROM {quote(ref.to)} parent WHERE parent.{quote(str(parent.id))} = child.{column})"
             )
         }

@@ -280,7 +280,7 @@ class TestRows:
                     some = marks[::2]
                     if got.count:
                         assert Counter(split(reader.read(part, None, None, some).marks)) == Counter(some)
-                        self.write(database, reader.write(got), odd.name, target)
+                        self.write(database, reader.destination.write(got), odd.name, target)
                 written.append((found, self.bytes_of(database, target)))
             assert written[0] == written[1] == written[2]
             if change == "no":

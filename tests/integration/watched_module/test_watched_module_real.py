@@ -38,8 +38,8 @@ def main():
                 progress.start("user", stack, 1000)
                 for _ in range(100):
                     time.sleep(module.params["seconds"] / 400)
-                    progress.advance(10)
-                progress.done()
+                    progress.advance("user", stack, 10)
+                progress.done("user", stack)
         if module.params["stops"]:
             module.fail_json(msg="it stops")
     module.exit_json(changed=True, owner=owner, file=module.params["progress_file"], check=module.check_mode)

@@ -55,11 +55,11 @@ def test_lines_of_two_phases() -> None:
     progress.phase("copy", 300)
     progress.start("user", "stack1", 300)
     clock.now += PAUSE
-    progress.advance(100)
-    progress.advance(100)
+    progress.advance("user", "stack1", 100)
+    progress.advance("user", "stack1", 100)
     clock.now += 2
-    progress.advance(100)
-    progress.done()
+    progress.advance("user", "stack1", 100)
+    progress.done("user", "stack1")
     assert short(file.text()) == [
         (0.0, "plan", None, 0, False),
         (1.5, "copy", None, 0, False),
@@ -81,8 +81,8 @@ def test_many_calls_are_few_lines() -> None:
     progress.phase("copy", 1000_000)
     progress.start("assignment", "stack1", 1000_000)
     for _number in range(10_000):
-        progress.advance(100)
-    progress.done()
+        progress.advance("assignment", "stack1", 100)
+    progress.done("assignment", "stack1")
     assert len(told(file.text())) < 3 + 10
     assert told(file.text())[-1]["done"] == 1000_000
 
@@ -93,8 +93,8 @@ def test_phases_are_timed_without_a_file_too() -> None:
     assert progress.timed() == ()
     progress.phase("plan")
     progress.start("user", "stack1", None)
-    progress.advance(7)
-    progress.done()
+    progress.advance("user", "stack1", 7)
+    progress.done("user", "stack1")
     clock.now += 3
     assert progress.timed() == (Timed("plan", 3.0, 7),)
 
@@ -109,9 +109,9 @@ def test_threads_have_tables_of_their_own() -> None:
         progress.start("user", stack, 1000)
         together.wait()
         for _number in range(1000):
-            progress.advance(1)
+            progress.advance("user", stack, 1)
         together.wait()
-        progress.done()
+        progress.done("user", stack)
 
     threads = [threading.Thread(target=work, args=(f"stack{number}",)) for number in range(4)]
     for thread in threads:
@@ -152,8 +152,8 @@ def test_a_file_that_cannot_be_made_is_a_warning(tmp_path: Path, there: bool) ->
     with telling(str(path), warnings.append) as progress:
         progress.phase("plan")
         progress.start("user", "stack1", 1)
-        progress.advance(1)
-        progress.done()
+        progress.advance("user", "stack1", 1)
+        progress.done("user", "stack1")
         assert progress.timed()[0].rows == 1
     assert len(warnings) == 1
     assert "cannot be shown" in warnings[0]
@@ -165,8 +165,8 @@ def test_a_full_disk_stops_nobody() -> None:
         progress = FileProgress(file)
         progress.phase("copy", 2)
         progress.start("user", "stack1", 2)
-        progress.advance(2)
-        progress.done()
+        progress.advance("user", "stack1", 2)
+        progress.done("user", "stack1")
         assert progress.timed()[0].rows == 2
 
 

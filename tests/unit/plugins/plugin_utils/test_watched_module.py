@@ -150,7 +150,7 @@ class Action(WatchedModule):
             progress.phase("copy", 2)
             progress.start("user", "stack1", 2)
             threading.Event().wait(0.3)
-            progress.done()
+            progress.done("user", "stack1")
         return {"changed": True}
 
     def _remove_tmp_path(self, tmp_path: Any, force: bool = False) -> None:
