@@ -116,6 +116,10 @@ build: venv-dev  ## Build the tarball, import it, run it from an empty directory
 tripleo: venv-dev  ## The provider tripleo on stand-ins, with a failure at each step (TRIPLEO_RELEASE=wallaby: another release)
 	@$(STEP) tripleo molecule test --scenario-name tripleo
 
+.PHONY: existing
+existing: venv-dev  ## The provider existing on regions that the lab made (EXISTING_LAYOUT=tripleo_docker: with docker)
+	@$(STEP) existing molecule test --scenario-name existing
+
 .PHONY: lab
 lab: venv-dev  ## Two stacks: build, build again, check, prove, tear down
 	@$(STEP) lab molecule test
