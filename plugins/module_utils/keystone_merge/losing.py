@@ -12,7 +12,12 @@ from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.led
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.plan import Count, Earlier, Lost
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.planning import FEW_VALUES, Given, Planning
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.population import In
-from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.schema import BY_NAME, Ref, Table
+from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.schema import (
+    BY_NAME,
+    TABLES,
+    Ref,
+    Table,
+)
 
 
 class Losing(Planning):
@@ -24,14 +29,19 @@ class Losing(Planning):
         self.found_lost: list[dict[tuple[str, str, str], Mapping[Any, int]]] = [{} for _name in self.populations]
         self.lost: list[Lost] = []
         self.counts: dict[str, dict[str, Count]] = {}
+        self._led: list[dict[str, list[tuple[Ref, dict[Any, int]]]]] = []
+
+    def _ask_for_lost(self) -> None:
+        """Ask all populations at the same time, and for all tables, as no answer depends on another."""
+        self._led = self._of_each(lambda number: {table.name: self._lost_of(table, number) for table in TABLES})
 
     def _find_lost(self, table: Table) -> None:
         """Learn which references of *table* lead nowhere; drop them where that is asked."""
         drop = self.policy.dangling == "drop"
-        for number, led in enumerate(self._of_each(lambda number: self._lost_of(table, number))):
+        for number, led in enumerate(self._led):
             columns = self.populations[number].tables().get(table.name, ())
             ledger = self.ledgers[number]
-            for ref, found in led:
+            for ref, found in led.get(table.name, ()):
                 self.found_lost[number][(table.name, ref.column, ref.to)] = found
                 self.dangling[number][(table.name, ref.column)] = {
                     **self.dangling[number].get((table.name, ref.column), {}),

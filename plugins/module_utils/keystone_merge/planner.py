@@ -78,6 +78,7 @@ class _Planner(Meeting, Renaming):
 
     def run(self) -> Plan:
         self._refuse_unknown_tables()
+        self._ask_for_lost()
         for number in range(len(self.populations)):
             self._learn_service_users(number)
         for table in TABLES:

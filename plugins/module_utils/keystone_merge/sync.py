@@ -201,8 +201,8 @@ class SourceWork:
         return any(bool(work) for work in self.tables)
 
 
-Lane = List[Tuple[SourceWork, Sequence[TableWork]]]
-"""Tables of each source that one connection writes."""
+Unit = List[Tuple[SourceWork, Sequence[TableWork]]]
+"""Tables of each source that are written together."""
 
 Open = Callable[[], "contextlib.AbstractContextManager[Database]"]
 
@@ -367,58 +367,57 @@ class Sync:
             self._apply_at_once(works, wrote)
             return
         turns = {work.name: threading.Lock() for work in works}
-        alone: list[Lane] = [[(work, work.tables)] for work in works if any(one.dirty for one in work.tables)]
-        for make, lanes in ((self._removals, alone), (self._additions, self._lanes(works))):
-            stop = threading.Event()
-            with ThreadPoolExecutor(max(1, len(lanes))) as pool:
-                running = [pool.submit(self._write, lane, make, batch_rows, wrote, turns, stop) for lane in lanes]
+        alone: list[Unit] = [[(work, work.tables)] for work in works if any(one.dirty for one in work.tables)]
+        for make, units in ((self._removals, alone), (self._additions, self._units(works, batch_rows))):
+            stop, left = threading.Event(), iter(units)
+            lanes = min(LANES, len(units))
+            with ThreadPoolExecutor(max(1, lanes)) as pool:
+                running = [
+                    pool.submit(self._write, left, make, batch_rows, wrote, turns, stop) for _lane in range(lanes)
+                ]
                 errors = [error for error in (future.exception() for future in running) if error is not None]
             if errors:
                 raise errors[0]
 
     @staticmethod
-    def _lanes(works: Sequence[SourceWork]) -> list[Lane]:
-        """Tables that are written one after another, at the same time as those of the other lanes.
-
-        A table is in one lane for all sources, as rows cost the server less where they come in order.
-        """
+    def _units(works: Sequence[SourceWork], batch_rows: int) -> list[Unit]:
+        """What is written by one connection: a table of all sources, as rows cost less in order; the largest first."""
         rows: dict[str, int] = {}
         for work in works:
             for one in work.tables:
                 if one:
                     rows[one.reader.table.name] = rows.get(one.reader.table.name, 0) + one.reader.layout.rows
-        lanes: list[set[str]] = [set() for _lane in range(LANES)]
-        for table in sorted(rows, key=lambda name: -rows[name]):
-            min(lanes, key=lambda lane: sum(rows[name] + 1 for name in lane)).add(table)
+        large = sorted((name for name in rows if rows[name] > batch_rows), key=lambda name: -rows[name])
+        groups = [{name} for name in large] + [rows.keys() - set(large)]
         return [
-            [(work, [one for one in work.tables if one and one.reader.table.name in lane]) for work in works]
-            for lane in lanes
-            if lane
+            [(work, [one for one in work.tables if one and one.reader.table.name in group]) for work in works]
+            for group in groups
+            if group
         ]
 
     def _write(
         self,
-        lane: Lane,
+        units: Iterator[Unit],
         make: Callable[[State, SourceWork, Sequence[TableWork]], Iterator[Work]],
         batch_rows: int,
         wrote: Callable[[str, str, int], None],
         turns: Mapping[str, contextlib.AbstractContextManager[bool]],
         stop: threading.Event,
     ) -> None:
+        """Write one unit after another, as long as others leave any."""
         if self._open_target is None:
             raise RuntimeError("there is no target to write to")
         with contextlib.ExitStack() as stack:
             target = stack.enter_context(self._open_target())
             target.begin_writing()
-            state = State(target, self._state_database)
-            makings = [
-                Making(
-                    make(State(stack.enter_context(self._open_target()), self._state_database), work, tables),
-                    turns[work.name],
-                )
-                for work, tables in lane
-            ]
-            pump(makings, Writer(target, batch_rows, wrote, state.write_notes), stop)
+            sides = {name: State(stack.enter_context(self._open_target()), self._state_database) for name in turns}
+            notes = State(target, self._state_database).write_notes
+            while not stop.is_set():
+                unit = next(units, None)
+                if unit is None:
+                    return
+                makings = [Making(make(sides[work.name], work, tables), turns[work.name]) for work, tables in unit]
+                pump(makings, Writer(target, batch_rows, wrote, notes), stop)
 
     def _apply_at_once(self, works: Sequence[SourceWork], wrote: Callable[[str, str, int], None]) -> None:
         """Write a small difference in one transaction."""

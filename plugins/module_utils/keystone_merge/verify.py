@@ -56,6 +56,7 @@ class Verifier:
         self._source_lock = threading.Lock()
         self.checked: dict[str, int] = {"rows": 0, "references": 0}
         self.warnings: list[str] = []
+        self._counting = threading.Lock()
 
     def whole(self, works: Sequence[SourceWork], dangling: Dangling, shared: bool) -> list[str]:
         """Compare all rows and all references. *shared* says that others write to the merged database too."""
@@ -84,13 +85,24 @@ class Verifier:
         return self._run(checks)
 
     def _run(self, checks: Sequence[Callable[[Database], Iterable[str]]]) -> list[str]:
-        def run(mine: Sequence[Callable[[Database], Iterable[str]]]) -> list[str]:
+        """Two connections, each taking the next check as soon as it is through with one."""
+        wrong: dict[int, list[str]] = {}
+        left = iter(list(enumerate(checks)))
+
+        def run(_connection: int) -> None:
             with self._open() as target:
                 target.begin_checking()
-                return [line for check in mine for line in check(target)]
+                for number, check in left:
+                    wrong[number] = list(check(target))
 
         with ThreadPoolExecutor(2) as pool:
-            return [line for lines in pool.map(run, (checks[::2], checks[1::2])) for line in lines]
+            list(pool.map(run, range(2)))
+        return [line for number in sorted(wrong) for line in wrong[number]]
+
+    def _checked(self, what: str, number: int) -> None:
+        """Count for who reads :attr:`checked`; two threads do."""
+        with self._counting:
+            self.checked[what] += number
 
     @staticmethod
     def _sql(target: Database, table: Table) -> RowSql:
@@ -118,7 +130,7 @@ class Verifier:
             self._tell_others(table.name, int(rows) - wanted[0])
             yield from self._present(works, table, target)
             return
-        self.checked["rows"] += int(rows)
+        self._checked("rows", int(rows))
         if int(rows) != wanted[0]:
             yield f"table {table.name} has {rows} rows instead of {wanted[0]}"
         elif [int(first), int(second)] != wanted[1:]:
@@ -142,7 +154,7 @@ class Verifier:
                 bytes.fromhex(mark)
                 for (mark,) in target.query(f"SELECT {sql.mark} FROM {by_key(table.name)} WHERE {where}")
             )
-        self.checked["rows"] += len(keys)
+        self._checked("rows", len(keys))
         missing = len(wanted - found)
         if missing:
             yield f"{missing} rows of {name} are not in table {table.name} as they should be"
@@ -168,7 +180,7 @@ class Verifier:
         for ref in table.refs:
             if ref.loose or ref.column not in target.tables()[table.name] or ref.to not in target.tables():
                 continue
-            self.checked["references"] += 1
+            self._checked("references", 1)
             for where in _wheres(primary, keys):
                 yield from self._followed(work, table, ref, where, target)
 
@@ -223,7 +235,7 @@ class Verifier:
                 continue
             found = target.dangling(table.name, ref)
             lost, known = sum(found.values()), dangling.get((table.name, ref.column, ref.to), 0)
-            self.checked["references"] += 1
+            self._checked("references", 1)
             if shared and lost > known:
                 # Keystones that use it leave such references too; what a source has must be there.
                 lost, known = sum(found[value] for value in self._in_sources(works, ref, list(found))), 0
@@ -256,7 +268,7 @@ class Verifier:
                 f"(SELECT 1 FROM {quote(to)} parent WHERE {joined})"
             )[0][0]
             known = sum(rows for (child, column, _to), rows in dangling.items() if child == name and column in columns)
-            self.checked["references"] += 1
+            self._checked("references", 1)
             if lost > known:
                 yield f"{lost} rows of table {name} have a {' and '.join(columns)} that is nowhere"
 
