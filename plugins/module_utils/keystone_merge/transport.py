@@ -57,6 +57,8 @@ DELETED_ROWS = 200
 """Rows that one statement deletes."""
 
 _NUMBERS = {table.name: number for number, table in enumerate(TABLES)}
+_ENDS = 10
+"""Ranges that are cut at a time."""
 _DIGESTS = 20
 """Ranges whose digests one statement asks for: some 20 ms of a server."""
 _TRIES = 6
@@ -139,6 +141,8 @@ class TableReader:
         self._by_row = any(self.layout.column(name).binary for name in self.columns)
         self._translate = translator(table, self.columns, ledger, fold)
         self._from = f"FROM {quote(table.name)} FORCE INDEX (PRIMARY) WHERE "
+        # Of this table alone, as ranges of several are read by turns.
+        self._counter = f"@{quote(f'rows of {table.name}')}"
 
     def bound(self, part: str | None, low: Bound, rows: int) -> Bound:
         """The key of the row that is *rows* behind *low*, or None where there are fewer."""
@@ -153,13 +157,33 @@ class TableReader:
 
     def ranges(self, part: str | None, low: Bound, high: Bound = None) -> Iterator[tuple[Bound, Bound]]:
         """Ranges of :attr:`size` rows from *low* up to *high*, the last one open where *high* is None."""
-        while True:
-            end = self.bound(part, low, self.size)
-            if end is None or (high is not None and not self._before(part, end, high)):
-                yield low, high
-                return
-            yield low, end
-            low = end
+        self.source.query(f"SET {self._counter} = 0")
+        while self.layout.bound_columns:
+            ends = self._ends(part, low, high)
+            if ends and high is not None and not self._before(part, ends[-1], high):
+                # No row is left between: the last range goes up to *high*.
+                ends.pop()
+            for end in ends:
+                yield low, end
+                low = end
+            if len(ends) < _ENDS:
+                break
+        yield low, high
+
+    def _ends(self, part: str | None, low: Bound, high: Bound) -> list[Bound]:
+        """The keys at which the next ranges end, :data:`_ENDS` at most.
+
+        The server counts the rows while it reads them in order, which is a promise of nobody. Were it in another order,
+        the ranges would have other sizes, and hold the same rows.
+        """
+        names = ", ".join(quote(column) for column in self.layout.bound_columns)
+        return [
+            tuple(row)
+            for row in self.source.query(
+                f"SELECT {names} {self._from}{within(self.layout, part, low, high)} "
+                f"AND ({self._counter} := {self._counter} + 1) % {self.size} = 0 ORDER BY {names} LIMIT {_ENDS}"
+            )
+        ]
 
     def _before(self, part: str | None, end: Bound, high: Bound) -> bool:
         """Whether there is a row between."""
