@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Mapping, Sequence
 
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.database import Database
@@ -31,30 +32,25 @@ from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.sta
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.sync import Change, SourceWork
 
 
+@dataclass(frozen=True)
 class LastPlan:
-    """The plan of the last run that came to its end, in the state that the target holds."""
+    """The plan of the last run that came to its end, in the state that the target holds.
 
-    def __init__(
-        self,
-        state: State,
-        policy: Policy,
-        target: Database,
-        sources: Sequence[Database],
-        identities: Mapping[str, str],
-    ) -> None:
-        """*identities* are those of the sources, by name."""
-        self._state = state
-        self._policy = policy
-        self._target = target
-        self._sources = sources
-        self._identities = identities
+    *identities* are those of the sources, by name.
+    """
+
+    state: State
+    policy: Policy
+    target: Database
+    sources: Sequence[Database]
+    identities: Mapping[str, str]
 
     def _basis(self) -> str:
         """A digest of all that a plan rests on, but for the rows."""
-        databases = [self._target, *self._sources]
+        databases = [self.target, *self.sources]
         return basis(
-            self._policy,
-            [(one.login.name, self._identities[one.login.name], one.schema_version()) for one in self._sources],
+            self.policy,
+            [(one.login.name, self.identities[one.login.name], one.schema_version()) for one in self.sources],
             {f"{at} {table}": names for at, one in enumerate(databases) for table, names in one.tables().items()},
         )
 
@@ -63,11 +59,11 @@ class LastPlan:
 
         *fold* makes names comparable, *lost* is what each source was found to lack.
         """
-        text = None if None in lost else self._state.planned(self._basis())
+        text = None if None in lost else self.state.planned(self._basis())
         if text is None:
             return None
         remembered = read(text, fold, [one or {} for one in lost])
-        for source, ledger in zip(self._sources, remembered.planned.ledgers):
+        for source, ledger in zip(self.sources, remembered.planned.ledgers):
             if remembered.outside.get(ledger.name) != outside(source, ledger):
                 return None
             if has_unknown(source) or not has_room(source, ledger):
@@ -78,7 +74,7 @@ class LastPlan:
         self, planned: Plan, works: Sequence[SourceWork], changes: Sequence[Mapping[str, Change]]
     ) -> Plan | None:
         """The plan with what changed since counted in, or None where it does not hold for that."""
-        if not Following(self._target, planned.fold, planned).holds(works, changes):
+        if not Following(self.target, planned.fold, planned).holds(works, changes):
             return None
         grown = [
             {table: len(change.added) - len(change.removed) for table, change in changed.items()} for changed in changes
@@ -86,16 +82,16 @@ class LastPlan:
         for one in grown:
             if not one.keys().isdisjoint(BY_NAME["user"].names):
                 one.setdefault("user", 0)
-        populations: list[tuple[str, Population]] = [(source.login.name, source) for source in self._sources]
-        return follow(planned, populations, self._policy, grown)
+        populations: list[tuple[str, Population]] = [(source.login.name, source) for source in self.sources]
+        return follow(planned, populations, self.policy, grown)
 
     def keep(self, planned: Plan) -> None:
         """Leave a plan to the next run."""
         sums = {
             source.login.name: outside(source, planned.ledgers[number])
-            for number, source in zip(planned.sources, self._sources)
+            for number, source in zip(planned.sources, self.sources)
         }
         known = {name: total for name, total in sums.items() if total is not None}
         text = write(Remembered(planned, known)) if len(known) == len(sums) else None
         if text is not None:
-            self._state.remember_plan(self._basis(), text)
+            self.state.remember_plan(self._basis(), text)
