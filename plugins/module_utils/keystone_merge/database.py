@@ -269,12 +269,13 @@ class Database:
         """
         connection = self._connection
         statement = load.statement.format(charset="utf8mb4" if self._is_wide() else "utf8")
+        size = min(_LOADED_BYTES, self.longest() // 2)
         with clear_errors(self.login):
             connection._execute_command(pymysql.constants.COMMAND.COM_QUERY, statement)  # noqa: SLF001
             if not connection._read_packet().is_load_local_packet():  # noqa: SLF001
                 raise MergeError(f"{self.login.name} ({self.login.address}): the server did not ask for the rows")
-            for start in range(0, len(load.data), _LOADED_BYTES):
-                connection.write_packet(load.data[start : start + _LOADED_BYTES])
+            for start in range(0, len(load.data), size):
+                connection.write_packet(load.data[start : start + size])
             connection.write_packet(b"")
             packets: Any = pymysql.connections
             done = packets.OKPacketWrapper(connection._read_packet())  # noqa: SLF001

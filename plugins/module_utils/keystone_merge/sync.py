@@ -204,6 +204,13 @@ class SourceWork:
 Unit = List[Tuple[SourceWork, Sequence[TableWork]]]
 """Tables of each source that are written together."""
 
+Make = Callable[[State, SourceWork, Sequence[TableWork]], Iterator[Work]]
+Wrote = Callable[[str, str, int], None]
+"""Is told stack, table and rows of what is committed."""
+
+Turns = Mapping[str, "contextlib.AbstractContextManager[bool]"]
+"""Who may read from a source."""
+
 Open = Callable[[], "contextlib.AbstractContextManager[Database]"]
 
 
@@ -355,7 +362,7 @@ class Sync:
         self,
         works: Sequence[SourceWork],
         batch_rows: int,
-        wrote: Callable[[str, str, int], None],
+        wrote: Wrote,
     ) -> None:
         """Write: what is to go in all sources, then what is to come.
 
@@ -368,16 +375,26 @@ class Sync:
             return
         turns = {work.name: threading.Lock() for work in works}
         alone: list[Unit] = [[(work, work.tables)] for work in works if any(one.dirty for one in work.tables)]
-        for make, units in ((self._removals, alone), (self._additions, self._units(works, batch_rows))):
-            stop, left = threading.Event(), iter(units)
-            lanes = min(LANES, len(units))
-            with ThreadPoolExecutor(max(1, lanes)) as pool:
-                running = [
-                    pool.submit(self._write, left, make, batch_rows, wrote, turns, stop) for _lane in range(lanes)
-                ]
-                errors = [error for error in (future.exception() for future in running) if error is not None]
-            if errors:
-                raise errors[0]
+        self._in_lanes(alone, self._removals, batch_rows, wrote, turns)
+        self._in_lanes(self._units(works, batch_rows), self._additions, batch_rows, wrote, turns)
+
+    def _in_lanes(self, units: Sequence[Unit], make: Make, batch_rows: int, wrote: Wrote, turns: Turns) -> None:
+        """Write units, as many at a time as there are lanes. The first error ends all, and is raised."""
+        left, stop = iter(units), threading.Event()
+        failed: list[BaseException] = []
+
+        def lane(_number: int) -> None:
+            try:
+                self._write(left, make, batch_rows, wrote, turns, stop)
+            except BaseException as error:  # noqa: BLE001 - it is raised below
+                stop.set()
+                failed.append(error)
+
+        with ThreadPoolExecutor(LANES) as pool:
+            list(pool.map(lane, range(min(LANES, len(units)))))
+        if failed:
+            # What came later may have come of it.
+            raise failed[0]
 
     @staticmethod
     def _units(works: Sequence[SourceWork], batch_rows: int) -> list[Unit]:
@@ -396,13 +413,7 @@ class Sync:
         ]
 
     def _write(
-        self,
-        units: Iterator[Unit],
-        make: Callable[[State, SourceWork, Sequence[TableWork]], Iterator[Work]],
-        batch_rows: int,
-        wrote: Callable[[str, str, int], None],
-        turns: Mapping[str, contextlib.AbstractContextManager[bool]],
-        stop: threading.Event,
+        self, units: Iterator[Unit], make: Make, batch_rows: int, wrote: Wrote, turns: Turns, stop: threading.Event
     ) -> None:
         """Write one unit after another, as long as others leave any."""
         if self._open_target is None:
@@ -419,7 +430,7 @@ class Sync:
                 makings = [Making(make(sides[work.name], work, tables), turns[work.name]) for work, tables in unit]
                 pump(makings, Writer(target, batch_rows, wrote, notes), stop)
 
-    def _apply_at_once(self, works: Sequence[SourceWork], wrote: Callable[[str, str, int], None]) -> None:
+    def _apply_at_once(self, works: Sequence[SourceWork], wrote: Wrote) -> None:
         """Write a small difference in one transaction."""
         if self._open_target is None:
             raise RuntimeError("there is no target to write to")

@@ -62,9 +62,9 @@ class Middle(Progress):
         self._happens = happens
         self.happened = False
 
-    def advance(self, rows: int) -> None:
+    def advance(self, table: str, stack: str, rows: int) -> None:
         """Count."""
-        super().advance(rows)
+        super().advance(table, stack, rows)
         self._left -= rows
         if self._left <= 0 and not self.happened:
             self.happened = True
