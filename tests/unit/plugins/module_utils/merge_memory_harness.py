@@ -434,9 +434,13 @@ def told(found: Plan) -> dict[str, Any]:
         "new_names": sorted(map(repr, found.new_names)),
         "lost": found.lost,
         "rooms": found.rooms,
-        # A server names one of several that are equal to it.
+        # A server names one of several that are equal to it. Of what was remembered, nothing is not told.
         "found_lost": [
-            {where: {_folded(value, FOLD): rows for value, rows in lost.items()} for where, lost in each.items()}
+            {
+                where: {_folded(value, FOLD): rows for value, rows in lost.items()}
+                for where, lost in each.items()
+                if lost
+            }
             for each in found.found_lost
         ],
     }
