@@ -14,7 +14,8 @@ SHELL := bash
 
 STEP := tools/step
 # Tests that install Keystones and other services of several releases: by themselves, in integration-merge.
-MERGE := $(addprefix tests/integration/,keystone_cutover keystone_releases keystone_rollback region_options service_users)
+MERGE := $(addprefix tests/integration/,keystone_cutover keystone_merge keystone_merge_cutover keystone_merge_login \
+    keystone_releases keystone_rollback region_options service_users)
 # A checkout of Infrared, for contract-infrared.
 INFRARED ?=
 # What test-fast runs, the longest first, as two run at a time.
@@ -94,7 +95,7 @@ integration: venv-dev  ## Tests against real servers that need no lab
 	@$(STEP) integration tools/pytest integration tests/integration $(MERGE:%=--ignore=%)
 
 .PHONY: integration-merge
-integration-merge: venv-dev  ## Tests with Keystones of several releases, of the cutover, the way back and region options
+integration-merge: venv-dev  ## Tests of the merge with real Keystones of several releases, and of region options
 	@tools/servers
 	@$(STEP) integration-merge tools/pytest integration-merge $(wildcard $(MERGE))
 
