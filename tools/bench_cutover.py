@@ -41,7 +41,9 @@ STEPS = {
     "The last difference": "last difference",
     "From here on the merged database is the truth": "mark",
     "Writes again, by the Keystones that use the merged database": "writes again",
-    "The other Keystones, one controller of each stack after another": "the others restart",
+    "They use the merged database": "the others restart",
+    "They take the place of those that went ahead": "the others serve",
+    "The other Keystones, one controller of each stack after another": "the first ones restart",
     "No unencrypted connections any more": "all Keystones in rotation",
 }
 """Tasks of the playbook that the timeline shows, and what it calls them."""
