@@ -117,7 +117,7 @@ tripleo: venv-dev  ## The provider tripleo on stand-ins, with a failure at each 
 	@$(STEP) tripleo molecule test --scenario-name tripleo
 
 .PHONY: existing
-existing: venv-dev  ## The provider existing on regions that the lab made (EXISTING_LAYOUT=tripleo_docker: with docker)
+existing: venv-dev  ## The provider existing on regions that the lab made (EXISTING_LAYOUT=tripleo_docker, or native)
 	@$(STEP) existing molecule test --scenario-name existing
 
 .PHONY: lab

@@ -139,10 +139,12 @@ def test_pacemaker_runs_the_member(controller: Controller, description: Descript
     shown = ET.fromstring(output(hosts[controller.name], ["crm_mon", "--output-as=xml"]))
     roles = [
         resource.get("role")
-        for replica in shown.iter("replica")
-        if any(node.get("name") == controller.name for node in replica.iter("node"))
-        for resource in replica.iter("resource")
+        for group in (*shown.iter("replica"), *shown.iter("clone"))  # of a bundle, or an instance of a clone
+        for resource in group.iter("resource")
         if resource.get("resource_agent") == "ocf:stretch:galera"
+        and any(
+            node.get("name") == controller.name for node in (group if group.tag == "replica" else resource).iter("node")
+        )
     ]
     assert roles == ["Promoted"]
 
