@@ -197,11 +197,17 @@ class RowSql:
     where: str
 
 
+_FEW_CASES = 2
+"""Cases that are compared one after another; of more a server finds by one search that a row is none of them."""
+
+
 def _cases(column: str, changed: Mapping[Any, Any], otherwise: str) -> str:
     if not changed:
         return otherwise
+    name = quote(column)
     whens = " ".join(f"WHEN {literal(old)} THEN {literal(new)}" for old, new in changed.items())
-    return f"CASE {quote(column)} {whens} ELSE {otherwise} END"
+    cases = f"CASE {name} {whens} ELSE {otherwise} END"
+    return cases if len(changed) <= _FEW_CASES else f"IF({name} IN ({literals(changed)}),{cases},{otherwise})"
 
 
 def _moved(column: str, offset: int) -> str:

@@ -54,7 +54,7 @@ KEPT_ROWS = 20000
 AT_ONCE = 2000
 """Ranges that are written in one transaction: some 70 MB."""
 
-LANES = 2
+LANES = 3
 """Connections that write at the same time."""
 
 _TOGETHER = 100

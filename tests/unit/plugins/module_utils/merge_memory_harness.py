@@ -285,7 +285,8 @@ class Memory:
         fold = self._fold
         there = {_folded(value, fold) for value in self.values(ref.to, str(BY_NAME[ref.to].id))}
         if ref.to in ("user", "group"):
-            there |= {fold(value) for value in self.values("id_mapping", "public_id")}
+            kinds = self.values("id_mapping", "entity_type")
+            there |= {fold(id_) for id_, kind in zip(self.values("id_mapping", "public_id"), kinds) if kind == ref.to}
         first: dict[Hashable, Any] = {}
         found: Counter[Any] = Counter()
         for value in self.references(table, ref):

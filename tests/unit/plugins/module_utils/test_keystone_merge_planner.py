@@ -432,6 +432,17 @@ class TestReferences:
         drop = Policy(dangling="drop")
         assert merge(base(), two, policy=drop)["assignment"] == two.content["assignment"]
 
+    def test_a_group_of_an_ldap_is_no_user(self) -> None:
+        two = base(
+            role=[("r", "x", NULL)],
+            id_mapping=[("sha", "default", "uid=x", "user"), ("shb", "default", "cn=x", "group")],
+            assignment=[("UserDomain", "shb", "default", "r", 0), ("GroupDomain", "sha", "default", "r", 0)],
+        )
+        assert planned(base(), two).dangling() == {
+            ("assignment", "actor_id", "user"): 1,
+            ("assignment", "actor_id", "group"): 1,
+        }
+
     def test_dropping_takes_along_what_hangs_on_it(self) -> None:
         two = base(
             project=[("d", "d", "gone", None, 0), ("p", "p", "default", "d", 0), ("q", "q", "default", "p", 0)],
