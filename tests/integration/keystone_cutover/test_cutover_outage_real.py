@@ -22,7 +22,7 @@ pytestmark = pytest.mark.integration
 MERGE, SWITCH = "setup_keystone_db", "setup_openstack_services"
 RATES = {"logins": 2.0, "validations": 4.0, "reads": 4.0, "writes": 3.0}
 REFUSE = "stretch.cluster.cutover : Writes are refused, and none is under way"
-DIFFERENCE = "stretch.cluster.keystone_merge : Schema versions"
+DIFFERENCE = "stretch.cluster.keystone_merge : Merge of the Keystones"
 MARK = "stretch.cluster.cutover : From here on the merged database is the truth"
 
 
