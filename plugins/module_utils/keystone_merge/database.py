@@ -487,7 +487,8 @@ class Database:
         if ref.when is not None:
             conditions.append(f"child.{quote(ref.when[0])} IN ({literals(sorted(ref.when[1]))})")
         key = quote(str(parent.id))
-        if len(conditions) == 1 and (table, ref.column) in self._first_of_index():
+        few = self.layouts()[table].rows > FEW_PARENTS * self.layouts()[ref.to].rows
+        if few and len(conditions) == 1 and (table, ref.column) in self._first_of_index():
             # Each value of an index is looked at once, however many rows have it.
             values = f"(SELECT DISTINCT {column} FROM {quote(table)})"
             lost = self._nowhere(f"child.{column}", values, ref, conditions)
@@ -497,7 +498,7 @@ class Database:
                     f"GROUP BY child.{column}"
                 )
             )
-        if self.layouts()[table].rows > FEW_PARENTS * self.layouts()[ref.to].rows:
+        if few:
             missing = self._missing(table, ref, f"parent.{key}", conditions)
             if not missing:
                 return {}
