@@ -37,43 +37,6 @@ notes:
 requirements:
   - PyMySQL >= 1.0.2
 options:
-  sources:
-    description: The Keystone databases to merge. The first has precedence.
-    type: list
-    elements: dict
-    required: true
-    suboptions:
-      name:
-        description: What the stack is called in messages and in the state. It is how a merged source is known later.
-        type: str
-        required: true
-      region:
-        description: Id of the region that this Keystone must hold.
-        type: str
-      login_host:
-        description: Host name or address of the server.
-        type: str
-        default: localhost
-      login_port:
-        description: Port of the server.
-        type: int
-        default: 3306
-      login_user:
-        description: Who to log in as. Needs C(SELECT) on the whole database, and no more.
-        type: str
-      login_password:
-        description: The password.
-        type: str
-      login_unix_socket:
-        description: Path of the server's socket. Without it the connection is TCP.
-        type: path
-      ca_cert:
-        description: Path of the certificate of the authority that the server's certificate must come from.
-        type: path
-      database:
-        description: Name of the database.
-        type: str
-        default: keystone
   builtin_users:
     description: Users of the default domain that become one beside the service users.
     type: list
@@ -171,6 +134,47 @@ options:
         default: 3306
       login_user:
         description: Who to log in as.
+        type: str
+      login_password:
+        description: The password.
+        type: str
+      login_unix_socket:
+        description: Path of the server's socket. Without it the connection is TCP.
+        type: path
+      ca_cert:
+        description: Path of the certificate of the authority that the server's certificate must come from.
+        type: path
+      database:
+        description: Name of the database.
+        type: str
+        default: keystone
+"""
+
+    SOURCES = r"""
+options:
+  sources:
+    description: The Keystone databases to merge. The first has precedence.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: What the stack is called in messages and in the state. It is how a merged source is known later.
+        type: str
+        required: true
+      region:
+        description: Id of the region that this Keystone must hold.
+        type: str
+      login_host:
+        description: Host name or address of the server.
+        type: str
+        default: localhost
+      login_port:
+        description: Port of the server.
+        type: int
+        default: 3306
+      login_user:
+        description: Who to log in as. Needs C(SELECT) on the whole database, and no more.
         type: str
       login_password:
         description: The password.

@@ -20,6 +20,8 @@ description:
     description that Queens (13) kept among the extra attributes. It sees that no row is missing, too.
   - The copy's database must be empty, not there, an earlier copy, or have a name that begins with C(stretch_copy_).
     Anything else is refused.
+extends_documentation_fragment:
+  - stretch.cluster.keystone_merge.target
 requirements:
   - PyMySQL >= 1.0.2
 attributes:
@@ -66,34 +68,9 @@ options:
         type: str
         default: keystone
   target:
-    description: The copy. Its database is dropped and made anew.
-    type: dict
+    description:
+      - The copy. Its database is dropped and made anew. Who logs in needs all rights on it and on O(state_database).
     required: true
-    suboptions:
-      login_host:
-        description: Host name or address of the server.
-        type: str
-        default: localhost
-      login_port:
-        description: Port of the server.
-        type: int
-        default: 3306
-      login_user:
-        description: Who to log in as. Needs all rights on the database of the copy and on O(state_database).
-        type: str
-      login_password:
-        description: The password.
-        type: str
-      login_unix_socket:
-        description: Path of the server's socket. Without it the connection is TCP.
-        type: path
-      ca_cert:
-        description: Path of the certificate of the authority that the server's certificate must come from.
-        type: path
-      database:
-        description: Name of the copy's database.
-        type: str
-        default: keystone
   state:
     description:
       - V(present) sees that there is a copy of the source as it is now.

@@ -30,6 +30,7 @@ description:
     source.
 extends_documentation_fragment:
   - stretch.cluster.keystone_merge
+  - stretch.cluster.keystone_merge.sources
   - stretch.cluster.keystone_merge.target
 options:
   target:

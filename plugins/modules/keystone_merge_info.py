@@ -17,6 +17,7 @@ description:
   - Conflicts and problems do not make it fail. They are returned.
 extends_documentation_fragment:
   - stretch.cluster.keystone_merge
+  - stretch.cluster.keystone_merge.sources
   - stretch.cluster.keystone_merge.target
 attributes:
   check_mode:

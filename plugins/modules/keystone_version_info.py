@@ -19,6 +19,7 @@ description:
   - It changes nothing.
   - The target need not be there.
 extends_documentation_fragment:
+  - stretch.cluster.keystone_merge.sources
   - stretch.cluster.keystone_merge.target
 requirements:
   - PyMySQL >= 1.0.2
@@ -32,41 +33,8 @@ attributes:
 options:
   sources:
     description: The Keystone databases. One that was cut over to O(target) before is not opened.
-    type: list
-    elements: dict
+    required: false
     default: []
-    suboptions:
-      name:
-        description: What the stack is called in messages and in the state.
-        type: str
-        required: true
-      region:
-        description: Id of its region. It is handed on as it is.
-        type: str
-      login_host:
-        description: Host name or address of the server.
-        type: str
-        default: localhost
-      login_port:
-        description: Port of the server.
-        type: int
-        default: 3306
-      login_user:
-        description: Who to log in as. Needs C(SELECT) on the database.
-        type: str
-      login_password:
-        description: The password.
-        type: str
-      login_unix_socket:
-        description: Path of the server's socket. Without it the connection is TCP.
-        type: path
-      ca_cert:
-        description: Path of the certificate of the authority that the server's certificate must come from.
-        type: path
-      database:
-        description: Name of the database.
-        type: str
-        default: keystone
   upgraders:
     description:
       - Major versions of the Keystones at hand whose C(keystone-manage db_sync) can be run on a copy before the
