@@ -3,10 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Stretch a lab while clients of every region's Keystone go on, and say what failed, was refused or is lost.
 
-usage: bench_cutover.py [--rows N] [--limit SECONDS] STACKS
+usage: bench_cutover.py [--rows N] [--limit SECONDS] [--part PART] STACKS
 
 Wants regions that are deployed and not yet cut over (`make site` up to deploy_overcloud, or playbooks/rollback.yml).
-With --rows the first stack's Keystone gets that many more users, projects and assignments before. Results go to
+With --rows the first stack's Keystone gets that many more users, projects and assignments before. With --part the
+clients ask for so large a part of the usual 30 things a second, where the machine cannot answer all. Results go to
 .build/bench-cutover: result.json, timeline.svg, the journals of all clients and the playbook's output. The exit status
 is 1 if a target is missed.
 """
@@ -29,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[1:1] = [str(ROOT / "roles/stretch_drill/files")]
 
 from cutover_load.clients import Keystone, LoadError, User, tenant
-from cutover_load.load import Load, summary
+from cutover_load.load import RATES, Load, summary
 from cutover_load.population import statements
 
 QUIET = 10.0
@@ -60,6 +61,7 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench_cutover", description="Stretch a lab under load.")
     parser.add_argument("stacks", help="as -e stacks of the playbook")
     parser.add_argument("--limit", type=float, default=15.0, help="seconds that writes may be refused for")
+    parser.add_argument("--part", type=float, default=1.0, help="part of the usual load")
     parser.add_argument("--rows", type=int, default=0, help="rows to add to the first stack's Keystone before")
     return parser.parse_args(argv)
 
@@ -113,7 +115,8 @@ def main(argv: Sequence[str]) -> int:
         say(f"  {options.rows} rows more in {stacks[0]['name']}")
         populate(stacks[0], options.rows)
     command = ["ansible-playbook", "site.yml", "-e", f"stacks={options.stacks}", "--tags", "deploy_stretch"]
-    with Load(tenants, directory) as load:
+    rates = {kind: rate * options.part for kind, rate in RATES.items()}
+    with Load(tenants, directory, rates) as load:
         time.sleep(QUIET)
         status = run(command, directory / "playbook.log", load.mark)
         time.sleep(QUIET)
