@@ -92,7 +92,7 @@ class Keystone:
         return str(answer.headers["X-Subject-Token"])
 
     def make(self, token: str, kind: str, body: Mapping[str, Any]) -> str:
-        """Make a thing, and return its id; one that is there is as good.
+        """Make a thing, and return its id; one that an earlier load left becomes the same.
 
         :raises LoadError: when it is not there.
         """
@@ -102,7 +102,12 @@ class Keystone:
         found = self.ask("GET", f"/{kind}s?name={body['name']}&domain_id=default", token=token)
         if answer.status != 409 or found.status != 200 or not found.body[f"{kind}s"]:
             raise LoadError(f"{kind} {body['name']} cannot be made at {self.url}: {answer.status} {answer.body}")
-        return str(found.body[f"{kind}s"][0]["id"])
+        id_ = str(found.body[f"{kind}s"][0]["id"])
+        more = {name: value for name, value in body.items() if name not in ("name", "domain_id")}
+        changed = self.ask("PATCH", f"/{kind}s/{id_}", {kind: more}, token) if more else found
+        if changed.status != 200:
+            raise LoadError(f"{kind} {body['name']} cannot be changed at {self.url}: {changed.status} {changed.body}")
+        return id_
 
     def grant(self, token: str, role: str, user: str, project: str) -> None:
         """Give a user a role on a project.

@@ -105,6 +105,20 @@ def test_what_fails_is_told(tmp_path: Path, kind: str, script: list[tuple[int, d
     assert found["errors"][f"stack1 {kind}"]
 
 
+def test_a_user_that_an_earlier_load_left_gets_the_password() -> None:
+    asked: list[tuple[str, str, Any]] = []
+
+    class Known(Keystone):
+        def ask(self, method: str, path: str, body: Any = None, token: str = "", subject: str = "") -> Answer:
+            asked.append((method, path, body))
+            answers = {"POST": (409, None), "GET": (200, {"users": [{"id": "1"}]}), "PATCH": (200, None)}
+            return Answer(answers[method][0], headers({}), answers[method][1])
+
+    wanted = {"name": "load", "domain_id": "default", "password": "new"}
+    assert Known("stack1", "http://nowhere").make("t", "user", wanted) == "1"
+    assert asked[-1] == ("PATCH", "/users/1", {"user": {"password": "new"}})
+
+
 def test_a_new_token_after_401(tmp_path: Path) -> None:
     found = found_by([client(tmp_path, "writes", [MADE, (401, {}, ""), MADE], 4, 1.0)])
     assert found["passed"]
