@@ -148,7 +148,7 @@ bench-merge: venv-dev  ## A merge of large Keystones beside a plain copy (BENCH_
 
 .PHONY: bench-cutover
 bench-cutover: venv  ## deploy_stretch on a lab without it while clients of Keystone go on (BENCH_CUTOVER="--rows 1000000 --limit 20")
-	@python tools/bench_cutover.py $(BENCH_CUTOVER) $(STACKS)
+	@python tools/bench_cutover.py --services $(LAB_SERVICES) $(BENCH_CUTOVER) $(STACKS)
 
 .PHONY: docs
 docs: venv-dev  ## Write the roles' READMEs; pages of roles and plugins, into .build/docs

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Stretch a lab while clients of every region's Keystone go on, and say what failed, was refused or is lost.
 
-usage: bench_cutover.py [--rows N] [--limit SECONDS] [--part PART] STACKS
+usage: bench_cutover.py [--rows N] [--limit SECONDS] [--part PART] [--services LIST] STACKS
 
 Wants regions that are deployed and not yet cut over (`make site` up to deploy_overcloud, or playbooks/rollback.yml).
 With --rows the first stack's Keystone gets that many more users, projects and assignments before. With --part the
@@ -61,6 +61,7 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench_cutover", description="Stretch a lab under load.")
     parser.add_argument("stacks", help="as -e stacks of the playbook")
     parser.add_argument("--limit", type=float, default=15.0, help="seconds that writes may be refused for")
+    parser.add_argument("--services", default="glance,placement,neutron,nova", help="as -e lab_services, [] for none")
     parser.add_argument("--part", type=float, default=1.0, help="part of the usual load")
     parser.add_argument("--rows", type=int, default=0, help="rows to add to the first stack's Keystone before")
     return parser.parse_args(argv)
@@ -114,7 +115,8 @@ def main(argv: Sequence[str]) -> int:
     if options.rows:
         say(f"  {options.rows} rows more in {stacks[0]['name']}")
         populate(stacks[0], options.rows)
-    command = ["ansible-playbook", "site.yml", "-e", f"stacks={options.stacks}", "--tags", "deploy_stretch"]
+    given = ["-e", f"stacks={options.stacks}", "-e", f"lab_services={options.services}"]
+    command = ["ansible-playbook", "site.yml", *given, "--tags", "deploy_stretch"]
     rates = {kind: rate * options.part for kind, rate in RATES.items()}
     with Load(tenants, directory, rates) as load:
         time.sleep(QUIET)
