@@ -431,13 +431,9 @@ def plan(live_xml: str, wanted: Mapping[str, Any]) -> Plan:
         editor.section("crm_config"), "cluster_property_set", "cib-bootstrap-options", wanted.get("properties") or {}
     )
     _put_node_attributes(editor, wanted.get("node_attributes") or {})
-    if wanted.get("resource_defaults"):
-        editor.put_values(
-            editor.section("rsc_defaults"),
-            "meta_attributes",
-            "rsc_defaults-meta_attributes",
-            wanted["resource_defaults"],
-        )
+    for option, section in (("resource_defaults", "rsc_defaults"), ("operation_defaults", "op_defaults")):
+        if wanted.get(option):
+            editor.put_values(editor.section(section), "meta_attributes", f"{section}-meta_attributes", wanted[option])
     for element in resources:
         editor.put("resources", element)
     known = {one.get("id") for one in editor.section("resources").iter() if one.tag in _RESOURCES}

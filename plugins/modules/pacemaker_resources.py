@@ -38,6 +38,10 @@ options:
     description: Default meta attributes of resources. A null value removes one.
     type: dict
     default: {}
+  operation_defaults:
+    description: Default attributes of operations, such as C(timeout). A null value removes one.
+    type: dict
+    default: {}
   primitives:
     description: Resources by themselves.
     type: list
@@ -514,6 +518,7 @@ def main() -> None:
             "properties": {"type": "dict", "default": {}},
             "node_attributes": {"type": "dict", "default": {}},
             "resource_defaults": {"type": "dict", "default": {}},
+            "operation_defaults": {"type": "dict", "default": {}},
             "primitives": {"type": "list", "elements": "dict", "default": [], "options": primitive_options()},
             "bundles": {"type": "list", "elements": "dict", "default": [], "options": bundle_options()},
             "clones": {"type": "list", "elements": "dict", "default": [], "options": clone_options()},

@@ -24,6 +24,7 @@ WANTED: dict[str, Any] = {
     "properties": {"stonith-enabled": False, "no-quorum-policy": "stop"},
     "node_attributes": {"n1": {"galera-role": True}, "n2": {"galera-role": True}},
     "resource_defaults": {"resource-stickiness": 50},
+    "operation_defaults": {"timeout": "120s"},
     "bundles": [
         {
             "name": "galera-bundle",

@@ -71,6 +71,8 @@ def cluster(member: Callable[[int, int], Member]) -> tuple[Member, Member]:
 @pytest.fixture
 def whole(cluster: tuple[Member, Member], arbiter: Arbiter) -> tuple[Member, Member, Arbiter]:
     """Two members and the arbiter, together before each test."""
+    for one in cluster:
+        one.isolate(False)
     arbiter.start()
     for one in cluster:
         one.until("Primary", 3, 31)

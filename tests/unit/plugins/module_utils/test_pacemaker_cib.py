@@ -171,6 +171,7 @@ def test_properties_node_attributes_and_defaults_leave_others_alone() -> None:
         "properties": {"stonith-enabled": True, "have-watchdog": None, "cluster-delay": "60s"},
         "node_attributes": {"n1": {"galera-role": False}, "n2": {"galera-role": True, "gone": None}},
         "resource_defaults": {"resource-stickiness": 1},
+        "operation_defaults": {"timeout": "120s"},
     }
     found = plan(LIVE, wanted)
     assert changes(found) == [
@@ -180,6 +181,7 @@ def test_properties_node_attributes_and_defaults_leave_others_alone() -> None:
         ("update", "nodes-1-galera-role"),
         ("create", "nodes-2-galera-role"),
         ("update", "rsc_defaults-meta_attributes-resource-stickiness"),
+        ("create", "op_defaults-meta_attributes-timeout"),
     ]
     assert 'name="cluster-name"' in found.wanted
     assert again(found, wanted) == []
