@@ -116,6 +116,10 @@ build: venv-dev  ## Build the tarball, import it, run it from an empty directory
 tripleo: venv-dev  ## The provider tripleo on stand-ins, with a failure at each step (TRIPLEO_RELEASE=wallaby: another release)
 	@$(STEP) tripleo molecule test --scenario-name tripleo
 
+.PHONY: hypervisor
+hypervisor: venv-dev  ## The provider tripleo's backend libvirt: machines start on a real libvirtd, and are reached by SSH
+	@$(STEP) hypervisor molecule test --scenario-name hypervisor
+
 .PHONY: existing
 existing: venv-dev  ## The provider existing on regions that the lab made (EXISTING_LAYOUT=tripleo_docker, or native)
 	@$(STEP) existing molecule test --scenario-name existing

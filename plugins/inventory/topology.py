@@ -63,6 +63,14 @@ options:
       - V(stretch) is one network for all stacks, in CIDR notation.
     type: dict
     required: true
+  sizes:
+    description:
+      - How large the machines of a role are, where they are made as VMs (the provider C(tripleo)). By the name of the
+        role a dictionary with any of V(vcpus), V(memory_mib) and V(disk_gib).
+      - Without it an undercloud has 4 vCPUs, 16384 MiB and 50 GiB, a controller 8, 16384 and 40, a compute node 4, 6144
+        and 30, an arbiter 1, 2048 and 10.
+    type: dict
+    version_added: 0.2.0
 """
 
 EXAMPLES = r"""

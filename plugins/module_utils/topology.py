@@ -107,11 +107,15 @@ class Node:
 
 @dataclass(frozen=True)
 class Topology:
-    """Everything there is. The stacks are in the order they were named, the first is primary; arbiters come last."""
+    """Everything there is. The stacks are in the order they were named, the first is primary; arbiters come last.
+
+    ``sizes`` has what the file says of the machines of a role, for the provider that makes machines.
+    """
 
     stacks: tuple[Stack, ...]
     networks: Mapping[str, Network]
     nodes: tuple[Node, ...]
+    sizes: Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True)
@@ -146,7 +150,7 @@ def expand(config: Any, stacks: Any = None) -> Topology:
     shared = _network(STRETCH, spec.stretch, gateway=None, host=topology_file.STRETCH_HOST)
     stacks_ = tuple(_stack(spec, number) for number in spec.stacks)
     nodes = [*_stack_nodes(spec, stacks_, shared), *_arbiters(spec, stacks_, shared)]
-    return Topology(stacks=stacks_, networks={STRETCH: shared}, nodes=tuple(nodes))
+    return Topology(stacks=stacks_, networks={STRETCH: shared}, nodes=tuple(nodes), sizes=spec.sizes)
 
 
 def inventory(config: Any, stacks: Any, state_dir: Any, working_directory: str) -> dict[str, Any]:

@@ -27,6 +27,8 @@ STACK_ROLES = ("undercloud", "controller", "compute")
 ROLES = (*STACK_ROLES, "arbiter")
 STACK_NETWORKS = ("provisioning", "internal_api")
 STRETCH = "stretch"
+SIZES = ("vcpus", "memory_mib", "disk_gib")
+"""What of a machine's size can be given."""
 
 # The address plan: offsets within a network. The hypervisor has a stack network's last usable address.
 GATEWAY = 1
@@ -83,12 +85,16 @@ class Block:
 
 @dataclass(frozen=True)
 class Spec:
-    """A checked topology file and selection. ``stacks`` are numbers, the primary first."""
+    """A checked topology file and selection. ``stacks`` are numbers, the primary first.
+
+    ``sizes`` are those that were given, by role.
+    """
 
     stacks: tuple[int, ...]
     nodes: Mapping[str, int]
     blocks: Mapping[str, Block]
     stretch: Any
+    sizes: Mapping[str, Mapping[str, int]]
 
 
 def import_netaddr() -> Any:
@@ -137,9 +143,10 @@ def read(config: Any, stacks: Any = None) -> Spec:
     problems: list[str] = []
     if config.get("plugin", PLUGIN) != PLUGIN:
         problems.append(f"plugin is {config['plugin']!r}; it must be {PLUGIN}.")
-    _check_keys("The topology file", config, ("plugin", "stacks", "nodes", "networks"), problems)
+    _check_keys("The topology file", config, ("plugin", "stacks", "nodes", "networks", "sizes"), problems)
     numbers = _read_stacks(config.get("stacks") if stacks is None else stacks, problems)
     nodes = _read_nodes(config.get("nodes"), problems)
+    sizes = _read_sizes(config.get("sizes"), problems)
     networks = _read_dictionary("networks", config.get("networks"), (*STACK_NETWORKS, STRETCH), problems)
 
     blocks = {}
@@ -167,7 +174,7 @@ def read(config: Any, stacks: Any = None) -> Spec:
             problems.append(f"The networks {name} ({one}) and {other_name} ({other}) overlap; move one of them.")
     if problems:
         raise TopologyError(problems)
-    return Spec(stacks=numbers, nodes=nodes, blocks=blocks, stretch=stretch)
+    return Spec(stacks=numbers, nodes=nodes, blocks=blocks, stretch=stretch, sizes=sizes)
 
 
 def _read_stacks(value: Any, problems: list[str]) -> tuple[int, ...]:
@@ -210,6 +217,30 @@ def _read_nodes(value: Any, problems: list[str]) -> dict[str, int]:
         else:
             counts[role] = int(count)
     return counts
+
+
+def _read_sizes(value: Any, problems: list[str]) -> dict[str, dict[str, int]]:
+    """The sizes that were given, by role. A wrong one is reported and left out."""
+    sizes: dict[str, dict[str, int]] = {}
+    if value is None:
+        return sizes
+    if not isinstance(value, Mapping):
+        problems.append(f"sizes must be a dictionary with any of the keys {', '.join(ROLES)}.")
+        return sizes
+    _check_keys("sizes", value, ROLES, problems)
+    for role in [role for role in ROLES if role in value]:
+        if not isinstance(value[role], Mapping):
+            problems.append(f"sizes.{role} must be a dictionary with any of the keys {', '.join(SIZES)}.")
+            continue
+        _check_keys(f"sizes.{role}", value[role], SIZES, problems)
+        sizes[role] = {}
+        for key in [key for key in SIZES if key in value[role]]:
+            number = value[role][key]
+            if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+                problems.append(f"sizes.{role}.{key} is {number!r}; give a whole number above 0.")
+            else:
+                sizes[role][key] = int(number)
+    return sizes
 
 
 def _read_block(netaddr: Any, where: str, value: Any, problems: list[str]) -> Block | None:

@@ -110,7 +110,7 @@ def plan(params: Dict[str, Any], release: Release, run: steps.Runner) -> Tuple[s
         return steps.plan_nodes(names, f"{directory}/instackenv.json", steps.load_nodes(run)), "", ""
     if params["step"] == "flavors":
         have = steps.load_flavors(run) if instackenv.flavors(release) else {}
-        return steps.plan_flavors(release, nodes, have, steps.load_nodes(run)), "", ""
+        return steps.plan_flavors(release, topology, stack, have, steps.load_nodes(run)), "", ""
     if params["step"] == "containers":
         gateway = next(one for one in topology["stacks"] if one["name"] == stack)["networks"]["provisioning"]["gateway"]
         argvs = overcloud.prepare_argvs(release, params["registry"], gateway, directory)

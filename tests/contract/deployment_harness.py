@@ -122,7 +122,8 @@ class Deployment:
             instackenv.list_argv(),
             instackenv.flavor_list_argv(),
             *(instackenv.resource_class_argv(node) for node in nodes),
-            *(function(name) for name in instackenv.flavors(self.release) for function in FLAVOR_COMMANDS),
+            *(instackenv.flavor_argv(name, self.topology) for name in instackenv.flavors(self.release)),
+            *(instackenv.flavor_set_argv(name) for name in instackenv.flavors(self.release)),
         ]
         return {" ".join(argv): argv for argv in commands}
 
@@ -136,9 +137,6 @@ class Deployment:
             infrared.machines_argv(CHECKOUT, share, SETTINGS),
             infrared.undercloud_argv(CHECKOUT, "/srv/inventory", self.described, self.release, SETTINGS, IMAGES_URL),
         ]
-
-
-FLAVOR_COMMANDS = (instackenv.flavor_argv, instackenv.flavor_set_argv)
 
 
 def deployment(name: str, stack: str, *stacks: str) -> Deployment:

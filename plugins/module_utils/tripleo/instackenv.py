@@ -12,7 +12,7 @@ import re
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from ansible_collections.stretch.cluster.plugins.module_utils.tripleo.release import METALSMITH, Release, TripleoError
-from ansible_collections.stretch.cluster.plugins.module_utils.tripleo.topology_files import SIZES
+from ansible_collections.stretch.cluster.plugins.module_utils.tripleo.topology_files import KEPT, size_of
 
 FIRST_PORT = 6230
 BMC_USER = "admin"
@@ -64,9 +64,9 @@ def instackenv(
             {
                 "name": node["name"],
                 **_mac(release, macs[node["name"]]),
-                "cpu": str(SIZES[node["role"]].vcpus),
-                "memory": str(SIZES[node["role"]].memory),
-                "disk": str(SIZES[node["role"]].disk),
+                "cpu": str(size_of(topology, node["role"]).vcpus),
+                "memory": str(size_of(topology, node["role"]).memory_mib),
+                "disk": str(size_of(topology, node["role"]).disk_gib),
                 "arch": "x86_64",
                 "pm_type": "ipmi",
                 "pm_addr": gateway,
@@ -155,13 +155,13 @@ def flavor_list_argv() -> List[str]:
     return ["openstack", "flavor", "list", "-f", "json", "--long"]
 
 
-def flavor_argv(name: str) -> List[str]:
+def flavor_argv(name: str, topology: Mapping[str, Any]) -> List[str]:
     """Create the flavor of a role: a little less than the machine has, as Ironic takes its share."""
-    size = SIZES[name]
+    size = size_of(topology, name)
     return [
         "openstack", "flavor", "create", "--id", "auto",
-        "--ram", str(size.memory - 2048), "--disk", str(size.disk - 3), "--vcpus", str(size.vcpus - 1),
-        *_properties(name), name,
+        "--ram", str(size.memory_mib - KEPT.memory_mib), "--disk", str(size.disk_gib - KEPT.disk_gib),
+        "--vcpus", str(size.vcpus - KEPT.vcpus), *_properties(name), name,
     ]  # fmt: skip
 
 
@@ -194,12 +194,14 @@ def _properties(name: str) -> List[str]:
     return [word for key, value in flavor_properties(name).items() for word in ("--property", f"{key}={value}")]
 
 
-def flavor_commands(have: Mapping[str, Mapping[str, str]], wanted: Sequence[str]) -> List[List[str]]:
+def flavor_commands(
+    have: Mapping[str, Mapping[str, str]], wanted: Sequence[str], topology: Mapping[str, Any]
+) -> List[List[str]]:
     """The commands that make the wanted flavors; ``have``: properties by name."""
     commands = []
     for name in wanted:
         if name not in have:
-            commands.append(flavor_argv(name))
+            commands.append(flavor_argv(name, topology))
         elif not set(flavor_properties(name).items()) <= set(have[name].items()):
             commands.append(flavor_set_argv(name))
     return commands

@@ -224,16 +224,17 @@ def properties(value: Any) -> Dict[str, str]:
 
 def plan_flavors(
     release: Release,
-    nodes: Sequence[Mapping[str, Any]],
+    topology: Mapping[str, Any],
+    stack: str,
     have_flavors: Mapping[str, Mapping[str, str]],
     have_nodes: Mapping[str, Mapping[str, Any]],
 ) -> Plan:
     """Have a flavor for each role, and each node in its role's class; nothing where Nova does not provision."""
     wanted = instackenv.flavors(release)
-    commands = instackenv.flavor_commands(have_flavors, wanted)
+    commands = instackenv.flavor_commands(have_flavors, wanted, topology)
     before = [f"flavor {name}" for name in wanted if name in have_flavors]
     after = [f"flavor {name}" for name in wanted]
-    for node in nodes if wanted else ():
+    for node in instackenv.nodes_of(topology, stack) if wanted else ():
         have = have_nodes.get(node["name"], {})
         role = f"{node['name']}: {node['role']}"
         after.append(role)

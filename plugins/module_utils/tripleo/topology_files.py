@@ -8,6 +8,7 @@ Pure. :func:`hypervisor` is read by both backends of the role vms.
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 import itertools
 from dataclasses import dataclass
@@ -31,18 +32,20 @@ class Size:
     """What a node is given; ``deployed``: whether it gets a system, or boots what its undercloud gives it."""
 
     vcpus: int
-    memory: int
-    disk: int
+    memory_mib: int
+    disk_gib: int
     deployed: bool
 
 
-# The seed's; MiB and GB. An arbiter votes and holds nothing.
+# The seed's, where the topology says nothing else. An arbiter votes and holds nothing.
 SIZES = {
-    "undercloud": Size(vcpus=4, memory=16384, disk=50, deployed=True),
-    "controller": Size(vcpus=8, memory=16384, disk=40, deployed=False),
-    "compute": Size(vcpus=4, memory=6144, disk=30, deployed=False),
-    "arbiter": Size(vcpus=1, memory=2048, disk=10, deployed=True),
+    "undercloud": Size(vcpus=4, memory_mib=16384, disk_gib=50, deployed=True),
+    "controller": Size(vcpus=8, memory_mib=16384, disk_gib=40, deployed=False),
+    "compute": Size(vcpus=4, memory_mib=6144, disk_gib=30, deployed=False),
+    "arbiter": Size(vcpus=1, memory_mib=2048, disk_gib=10, deployed=True),
 }
+# What Ironic keeps of a node for itself: a flavor has that much less.
+KEPT = Size(vcpus=1, memory_mib=2048, disk_gib=3, deployed=False)
 # Of the hypervisor's own system.
 MEMORY_HOST = 4096
 
@@ -134,6 +137,11 @@ def hypervisor(topology: Mapping[str, Any], external: str = EXTERNAL) -> Hypervi
     return Hypervisor(tuple(networks), tuple(_machine(topology, node) for node in topology["nodes"]))
 
 
+def size_of(topology: Mapping[str, Any], role: str) -> Size:
+    """How large the machines of a role are."""
+    return dataclasses.replace(SIZES[role], **topology["sizes"].get(role, {}))
+
+
 def memory_needed(share: Hypervisor) -> int:
     """MiB of memory that the machines and the hypervisor's own system need together."""
     return MEMORY_HOST + sum(machine.memory_mib for machine in share.machines)
@@ -198,7 +206,7 @@ def _stretch_dhcp(topology: Mapping[str, Any]) -> Dhcp:
 
 def _machine(topology: Mapping[str, Any], node: Mapping[str, Any]) -> Machine:
     """The domain of a node."""
-    size = SIZES[node["role"]]
+    size = size_of(topology, node["role"])
     stretch = topology["networks"]["stretch"]["name"]
     networks: Tuple[str, ...] = (stretch,)
     access: str | None = stretch
@@ -215,8 +223,8 @@ def _machine(topology: Mapping[str, Any], node: Mapping[str, Any]) -> Machine:
         role=node["role"],
         index=node["index"],
         vcpus=size.vcpus,
-        memory_mib=size.memory,
-        disk_gib=size.disk,
+        memory_mib=size.memory_mib,
+        disk_gib=size.disk_gib,
         image=size.deployed,
         networks=networks,
         access=access,
@@ -224,7 +232,7 @@ def _machine(topology: Mapping[str, Any], node: Mapping[str, Any]) -> Machine:
 
 
 def _check(topology: Mapping[str, Any], networks: List[Network]) -> None:
-    """Refuse names that no bridge can have, and networks that share addresses."""
+    """Refuse names that no bridge can have, networks that share addresses, and nodes that are too small."""
     problems = [
         f"The network {one.name} has a name of {len(one.name)} characters; a bridge's has {_LONGEST_NAME} at most."
         for one in networks
@@ -241,6 +249,13 @@ def _check(topology: Mapping[str, Any], networks: List[Network]) -> None:
                 f"The networks {name} ({one}) and {other_name} ({other}) overlap: give another "
                 "stretch_tripleo_external_network, of which each stack takes one block, or move the topology's."
             )
+    for role in ("controller", "compute"):
+        size = size_of(topology, role)
+        problems += [
+            f"sizes.{role}.{key} is {getattr(size, key)}, of which Ironic keeps {getattr(KEPT, key)}; give more."
+            for key in ("vcpus", "memory_mib", "disk_gib")
+            if getattr(size, key) <= getattr(KEPT, key)
+        ]
     if problems:
         raise TripleoError(problems)
 

@@ -102,7 +102,27 @@ FILES: list[tuple[Change, str]] = [
     (lambda c: c.update(plugin="other"), "plugin is 'other'; it must be stretch.cluster.topology."),
     (
         lambda c: c.update(count=1),
-        "The topology file has unknown keys: count; valid ones are plugin, stacks, nodes, networks.",
+        "The topology file has unknown keys: count; valid ones are plugin, stacks, nodes, networks, sizes.",
+    ),
+    (
+        lambda c: c.update(sizes=4),
+        "sizes must be a dictionary with any of the keys undercloud, controller, compute, arbiter.",
+    ),
+    (
+        lambda c: c.update(sizes={"controllers": {}}),
+        "sizes has unknown keys: controllers; valid ones are undercloud, controller, compute, arbiter.",
+    ),
+    (
+        lambda c: c.update(sizes={"compute": 4}),
+        "sizes.compute must be a dictionary with any of the keys vcpus, memory_mib, disk_gib.",
+    ),
+    (
+        lambda c: c.update(sizes={"compute": {"ram": 4}}),
+        "sizes.compute has unknown keys: ram; valid ones are vcpus, memory_mib, disk_gib.",
+    ),
+    (
+        lambda c: c.update(sizes={"compute": {"vcpus": "4"}}),
+        "sizes.compute.vcpus is '4'; give a whole number above 0.",
     ),
     (lambda c: c.pop("nodes"), "nodes must be a dictionary with the keys undercloud, controller, compute, arbiter."),
     (lambda c: c["nodes"].pop("compute"), "nodes lacks compute."),

@@ -223,6 +223,11 @@ def test_flavors() -> None:
     assert instackenv.flavors(release("wallaby")) == ()
     wanted = instackenv.flavors(release("queens"))
     right = {name: instackenv.flavor_properties(name) for name in wanted}
-    assert instackenv.flavor_commands(right, wanted) == []
-    assert [argv[2] for argv in instackenv.flavor_commands({**right, "compute": {}}, wanted)] == ["set"]
-    assert [argv[2] for argv in instackenv.flavor_commands({}, wanted)] == ["create", "create"]
+    described = {**topology(), "sizes": {"compute": {"memory_mib": 4096, "disk_gib": 20}}}
+    assert instackenv.flavor_commands(right, wanted, described) == []
+    assert [argv[2] for argv in instackenv.flavor_commands({**right, "compute": {}}, wanted, described)] == ["set"]
+    made = instackenv.flavor_commands({}, wanted, described)
+    assert [argv[2:11] for argv in made] == [
+        ["create", "--id", "auto", "--ram", "14336", "--disk", "37", "--vcpus", "7"],
+        ["create", "--id", "auto", "--ram", "2048", "--disk", "17", "--vcpus", "3"],
+    ]

@@ -152,12 +152,12 @@ def test_flavors_and_resource_classes() -> None:
     nodes = instackenv.nodes_of(TOPOLOGY, "stack1")
     flavors = {name: instackenv.flavor_properties(name) for name in ("controller", "compute")}
     have = {one["name"]: node(one["name"], "available", one["role"], instackenv.capabilities(one)) for one in nodes}
-    assert steps.plan_flavors(release("queens"), nodes, flavors, have).commands == ()
+    assert steps.plan_flavors(release("queens"), TOPOLOGY, "stack1", flavors, have).commands == ()
     have["s1compute-0"]["Resource Class"] = "baremetal"
-    assert [argv[-1] for argv in steps.plan_flavors(release("queens"), nodes, flavors, have).commands] == [
+    assert [argv[-1] for argv in steps.plan_flavors(release("queens"), TOPOLOGY, "stack1", flavors, have).commands] == [
         "s1compute-0"
     ]
-    assert steps.plan_flavors(release("wallaby"), nodes, {}, have) == steps.Plan()
+    assert steps.plan_flavors(release("wallaby"), TOPOLOGY, "stack1", {}, have) == steps.Plan()
 
 
 def test_properties_as_older_clients_show_them() -> None:

@@ -36,6 +36,27 @@ def test_the_seeds_ten_machines_and_five_networks() -> None:
     assert topology_files.memory_needed(share) == 2 * (4 * 16384 + 6144) + topology_files.MEMORY_HOST
 
 
+def test_sizes_that_the_topology_gives() -> None:
+    described = topology()
+    described["sizes"] = {"controller": {"memory_mib": 8192}, "arbiter": {"vcpus": 2, "memory_mib": 512, "disk_gib": 4}}
+    sizes = {
+        machine.role: (machine.vcpus, machine.memory_mib, machine.disk_gib)
+        for machine in topology_files.hypervisor(described).machines
+    }
+    assert sizes["controller"] == (8, 8192, 40)
+    assert sizes["arbiter"] == (2, 512, 4)
+    assert sizes["compute"] == (4, 6144, 30)
+
+
+def test_a_node_of_which_nothing_is_left() -> None:
+    described = topology()
+    described["sizes"] = {"compute": {"vcpus": 1, "memory_mib": 2048, "disk_gib": 4}}
+    with pytest.raises(
+        TripleoError, match=r"sizes\.compute\.vcpus is 1, .* sizes\.compute\.memory_mib is 2048, of which"
+    ):
+        topology_files.hypervisor(described)
+
+
 def test_an_arbiter_is_reached_over_the_stretch_network_alone() -> None:
     arbiter = topology_files.hypervisor(topology()).machines[-1]
     assert (arbiter.name, arbiter.networks, arbiter.access, arbiter.image) == (
