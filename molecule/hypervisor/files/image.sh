@@ -18,9 +18,9 @@ mmdebstrap --quiet --variant=minbase --dpkgopt=path-exclude=/usr/share/man/* --d
     --dpkgopt=path-exclude=/usr/share/locale/* --dpkgopt=force-unsafe-io \
     --include=cloud-init,ifupdown,initramfs-tools,iproute2,iputils-ping,linux-image-amd64,openssh-server,python3,sudo,systemd-sysv,udev \
     --include=python3-keystoneauth1,python3-pymysql \
-    --essential-hook='mkdir -p "$1/etc/initramfs-tools" "$1/etc/cloud/cloud.cfg.d"' \
-    --essential-hook='printf "MODULES=list\n" > "$1/etc/initramfs-tools/initramfs.conf"' \
-    --essential-hook='printf "%s\n" ext4 virtio_blk virtio_pci > "$1/etc/initramfs-tools/modules"' \
+    --customize-hook='echo MODULES=list > "$1/etc/initramfs-tools/conf.d/modules"' \
+    --customize-hook='printf "%s\n" ext4 virtio_blk virtio_pci > "$1/etc/initramfs-tools/modules"' \
+    --customize-hook='chroot "$1" update-initramfs -u -k all' \
     --customize-hook='echo "LABEL=root / ext4 defaults 0 1" > "$1/etc/fstab"' \
     --customize-hook='echo "datasource_list: [NoCloud, None]" > "$1/etc/cloud/cloud.cfg.d/90-sources.cfg"' \
     --customize-hook='rm -f "$1"/etc/ssh/ssh_host_*; : > "$1/etc/machine-id"' \

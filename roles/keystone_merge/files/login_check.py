@@ -7,7 +7,8 @@ Run by the Python that runs Keystone, 3.6 or newer. Reads from standard input, a
 configuration; `connection`, the merged database, as oslo.config reads it; `keys`, number and key of the repositories
 `fernet` and `credential`; both may be nothing where those of the configuration are to be used; `logins`, what to try.
 Where `url` is one, the Keystone there uses the merged database already and is asked instead, which saves loading one;
-and where `briefly` is true it is not asked what it thinks of the tokens that it gives, and all log in at once.
+where `briefly` is true it is not asked what it thinks of the tokens that it gives, and all log in at once; with
+`processes` so many log in at once before, so that each process of that Keystone has loaded what that takes.
 Prints on its last line, as JSON: `logins`, what came of each, `stack`, `user` and `problem`, which is empty for one who
 was let in; and `error`, why Keystone could not be asked, empty where it could.
 
@@ -17,6 +18,7 @@ written to the database, where Keystone would note who came when and who failed 
 # ruff: noqa: FA100  # Python 3.6 has no postponed annotations
 
 import io
+import itertools
 import json
 import os
 import shutil
@@ -203,6 +205,11 @@ def main() -> None:
             send = partial(ask_server, request["url"])
         else:
             send = partial(ask, load(request["config"], write_configuration(directory, request)))
+        processes = int(request.get("processes") or 0) if request.get("url") else 0
+        if processes and logins:
+            with ThreadPoolExecutor(processes) as pool:
+                # What comes of these does not count: one that loads its policy may answer 403 to another.
+                list(pool.map(partial(attempt, send), itertools.islice(itertools.cycle(logins), processes)))
         if request.get("url") and request.get("briefly"):
             with ThreadPoolExecutor(len(logins) or 1) as pool:
                 problems = list(pool.map(partial(attempt, send, briefly=True), logins))
