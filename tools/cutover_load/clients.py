@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -206,7 +207,7 @@ class Client(Paced):
         return self._new("project", number)
 
     def _new(self, kind: str, number: int) -> str:
-        body = {kind: {"name": f"load-{self.region}-{number}-{int(self._clock() * 1000)}", "domain_id": "default"}}
+        body = {kind: {"name": f"load-{self.region}-{number}-{secrets.token_hex(4)}", "domain_id": "default"}}
         keystone = self._who.keystone
         self._writer_token = self._writer_token or keystone.log_in(self._who.writer)
         answer = keystone.ask("POST", f"/{kind}s", body, self._writer_token)
