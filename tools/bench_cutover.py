@@ -92,7 +92,7 @@ def run(command: Sequence[str], output: Path, mark: Callable[[str], None]) -> in
 def populate(stack: dict[str, Any], rows: int) -> None:
     """Add rows to a stack's Keystone, by its first controller."""
     controller = f"{stack['prefix']}controller-0"
-    client = "podman exec -i $(podman ps --quiet --filter name=galera-bundle-podman) mysql keystone"
+    client = "podman exec -i $(podman ps --quiet --filter name=^galera-bundle-podman) mysql keystone"
     command = ["ssh", "-F", ".stretch/ssh_config", controller, client]
     subprocess.run(command, cwd=ROOT, check=True, input="\n".join(statements(stack["name"], rows)), text=True)
 
