@@ -292,17 +292,50 @@ class State:
         key = "target, source, tab, part, number"
         return f"{self._table('chunk')} LEFT JOIN {self._table('edit')} USING ({key})"
 
+    def ranges(self, source: str, table: str) -> list[Chunk]:
+        """The ranges of a table of a source that are in the merged database, in order: no marks, keys or edits."""
+        chunk, edit = self._table("chunk"), self._table("edit")
+        return [
+            Chunk(part or None, number, _bound(low), _bound(high), b"", digest=digest)
+            for part, number, low, high, digest in self._target.query(
+                f"SELECT part, number, low, high, COALESCE({edit}.digest, {chunk}.digest) "
+                f"FROM {self._edited()} WHERE target = %s AND source = %s AND tab = %s ORDER BY part, number",
+                (self._name, source, table),
+            )
+        ]
+
+    def some_chunks(self, source: str, table: str, ranges: Sequence[Chunk]) -> Iterator[Chunk]:
+        """What of some ranges is in the merged database, in their order and without the keys."""
+        for start in range(0, len(ranges), _ASKED):
+            some = ranges[start : start + _ASKED]
+            places = ",".join(f"({literals((one.part or '', one.number))})" for one in some)
+            found = {
+                (one.part, one.number): one for one in self._chunks(source, table, f"(part, number) IN ({places})")
+            }
+            yield from (found[(one.part, one.number)] for one in some)
+
     def chunks(self, source: str, table: str) -> list[Chunk]:
-        """What of a table of a source is in the merged database, without the keys."""
+        """What of a table of a source is in the merged database, in order and without the keys."""
+        return self._chunks(source, table, "TRUE")
+
+    def _chunks(self, source: str, table: str, where: str) -> list[Chunk]:
         chunk, edit = self._table("chunk"), self._table("edit")
         return [
             Chunk(
-                part or None, number, _bound(low), _bound(high), marks, [], _edit(gone, came, keys, now), now or digest
+                part or None,
+                number,
+                _bound(low),
+                _bound(high),
+                marks,
+                edit=_edit(gone, came, keys, now),
+                # Empty where rows are gone and others did not come yet: that is not what was written.
+                digest=digest if now is None else now,
             )
             for part, number, low, high, digest, marks, gone, came, keys, now in self._target.query(
                 f"SELECT part, number, low, high, {chunk}.digest, {chunk}.marks, gone, {edit}.marks, {edit}.row_keys, "
                 f"{edit}.digest "
-                f"FROM {self._edited()} WHERE target = %s AND source = %s AND tab = %s ORDER BY part, number",
+                f"FROM {self._edited()} WHERE target = %s AND source = %s AND tab = %s AND {where} "
+                "ORDER BY part, number",
                 (self._name, source, table),
             )
         ]

@@ -247,19 +247,19 @@ class Sync:
                 if table.name in source.tables():
                     columns = self._columns.get(table.name, source.tables()[table.name])
                     reader = TableReader(source, table, ledger, self._fold, columns, self._limits)
-                    chunks = [] if state is None else state.chunks(source.login.name, table.name)
-                    found.tables.append(self._compare_table(reader, chunks))
+                    found.tables.append(self._compare_table(reader, state))
         return found
 
-    def _compare_table(self, reader: TableReader, chunks: Sequence[Chunk]) -> TableWork:
-        work, kept = TableWork(reader, chunks=len(chunks)), 0
+    def _compare_table(self, reader: TableReader, state: State | None) -> TableWork:
+        ranges = [] if state is None else state.ranges(reader.source.login.name, reader.table.name)
+        work, kept = TableWork(reader, chunks=len(ranges)), 0
         for part in reader.layout.parts:
-            own = [chunk for chunk in chunks if chunk.part == part]
+            own = [chunk for chunk in ranges if chunk.part == part]
             number = max((chunk.number for chunk in own), default=-1) + 1
             if not any(chunk.high is None for chunk in own):
                 low = own[-1].high if own else None
                 work.loads.append(Rest(part, low, number))
-            for chunk in self._other(reader, own):
+            for chunk in self._other(reader, state, own):
                 dirty = self._same_range(reader, chunk) or self._anew(reader, chunk, number)
                 number += max(0, len(dirty.new) - 1)
                 if dirty.removed or any(dirty.added) or len(dirty.new) > 1:
@@ -268,13 +268,16 @@ class Sync:
         return work
 
     @staticmethod
-    def _other(reader: TableReader, chunks: Sequence[Chunk]) -> Iterator[Chunk]:
-        """The ranges whose rows are others than were written, or may be."""
-        summed = [chunk for chunk in chunks if chunk.digest]
+    def _other(reader: TableReader, state: State | None, ranges: Sequence[Chunk]) -> Iterator[Chunk]:
+        """What is in the merged database of the ranges whose rows are others than were written, or may be."""
+        if state is None:
+            return
+        summed = [one for one in ranges if one.digest]
         found = dict(
-            zip([chunk.number for chunk in summed], reader.digests([(one.part, one.low, one.high) for one in summed]))
+            zip([one.number for one in summed], reader.digests([(one.part, one.low, one.high) for one in summed]))
         )
-        return (chunk for chunk in chunks if not chunk.digest or found[chunk.number] != chunk.digest)
+        others = [one for one in ranges if not one.digest or found[one.number] != one.digest]
+        yield from state.some_chunks(reader.source.login.name, reader.table.name, others)
 
     @staticmethod
     def _same_range(reader: TableReader, chunk: Chunk) -> Dirty | None:
