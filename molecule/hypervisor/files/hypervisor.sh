@@ -5,17 +5,24 @@
 #
 # usage: hypervisor.sh start|stop DIRECTORY
 #
-# A hypervisor with libvirtd, QEMU and sshd at 192.0.2.2, in a network and a mount namespace of its own: neither its
+# A hypervisor with libvirtd, QEMU and sshd at 198.51.100.2, in a network and a mount namespace of its own: neither its
 # bridges nor libvirt's directories are those of this machine.
 set -eu
 
 namespace=stretch-hypervisor
+network=198.51.100.0/30
 directory=$2
 
 inside() {
     for path in /etc/libvirt /var/lib/libvirt /var/log/libvirt /var/cache/libvirt /run; do
         mkdir -p "$path"
         mount -t tmpfs none "$path"
+    done
+    # A machine that is itself one may have this, and take minutes for what emulation does in seconds.
+    [ ! -e /dev/kvm ] || mount --bind /dev/null /dev/kvm
+    # Who logs in finds the distribution's own Python, whatever this machine's user has.
+    for path in "$HOME/.bashrc" "$HOME/.profile" "$HOME/.bash_profile"; do
+        [ ! -e "$path" ] || mount --bind /dev/null "$path"
     done
     mkdir -p /run/lock /run/sshd
     cat > /etc/libvirt/qemu.conf << 'END'
@@ -26,18 +33,23 @@ security_driver = "none"
 cgroup_controllers = []
 namespaces = []
 END
-    /usr/sbin/sshd -o ListenAddress=192.0.2.2 -o PermitRootLogin=prohibit-password -o UsePAM=no -o StrictModes=no \
+    /usr/sbin/sshd -o ListenAddress=198.51.100.2 -o PermitRootLogin=prohibit-password -o UsePAM=no -o StrictModes=no \
         -o HostKey="$directory/key" -o AuthorizedKeysFile="$directory/key.pub" -o PidFile="$directory/sshd.pid"
     exec libvirtd --config /dev/null
 }
 
 start() {
+    taken=$( (ip route show root "$network"; ip route show match "$network" | grep -v '^default') || true)
+    if [ -n "$taken" ]; then
+        echo "This machine uses addresses of $network for something else: $taken" >&2
+        exit 1
+    fi
     ip netns add "$namespace"
     ip link add s-hypervisor type veth peer name uplink netns "$namespace"
-    ip address add 192.0.2.1/30 dev s-hypervisor
+    ip address add 198.51.100.1/30 dev s-hypervisor
     ip link set s-hypervisor up
     ip -n "$namespace" link set lo up
-    ip -n "$namespace" address add 192.0.2.2/30 dev uplink
+    ip -n "$namespace" address add 198.51.100.2/30 dev uplink
     ip -n "$namespace" link set uplink up
     setsid ip netns exec "$namespace" unshare --mount --propagation private "$0" inside "$directory" \
         > "$directory/libvirtd.log" 2>&1 < /dev/null &

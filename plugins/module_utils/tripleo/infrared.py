@@ -164,12 +164,20 @@ def own_hosts(share: Hypervisor, settings: Settings, user: str) -> Dict[str, Dic
     :param user: Whom the machines' image lets in with the hypervisor's key.
     """
     common = {"ansible_ssh_private_key_file": settings.key}
+    # The machines' networks end at the hypervisor.
+    unasked = "-o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
+    jump = f"ssh -i '{settings.key}' {unasked} -W %h:%p {settings.user}@{settings.address}"
     found = {"hypervisor": {"ansible_host": settings.address, "ansible_user": settings.user, **common}}
     reserved = {network.name: network.dhcp.hosts for network in share.networks if network.dhcp is not None}
     for machine in share.machines:
         if machine.access is not None:
             address = reserved[machine.access][machine.name]
-            found[machine.name] = {"ansible_host": address, "ansible_user": user, **common}
+            found[machine.name] = {
+                "ansible_host": address,
+                "ansible_user": user,
+                "ansible_ssh_common_args": f'-o ProxyCommand="{jump}"',
+                **common,
+            }
     return found
 
 

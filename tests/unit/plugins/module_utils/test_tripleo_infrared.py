@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 from ansible_collections.stretch.cluster.plugins.module_utils.tripleo import infrared, topology_files
 from ansible_collections.stretch.cluster.plugins.module_utils.tripleo.release import TripleoError
@@ -103,3 +105,8 @@ def test_hosts_of_another_backend_are_at_their_reserved_addresses() -> None:
         "s2undercloud-0": "192.168.23.10",
         "arbiter-0": "172.16.0.5",
     }
+    arguments = shlex.split(found["arbiter-0"]["ansible_ssh_common_args"])
+    assert arguments[0] == "-o"
+    assert arguments[1].startswith(f"ProxyCommand=ssh -i '{SETTINGS.key}' ")
+    assert arguments[1].endswith(" -W %h:%p root@127.0.0.2")
+    assert infrared.hosts(infrared.stack_inventory(found, SHARE, "stack1"))["s1undercloud-0"] == found["s1undercloud-0"]
