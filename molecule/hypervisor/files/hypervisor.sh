@@ -18,8 +18,19 @@ inside() {
         mkdir -p "$path"
         mount -t tmpfs none "$path"
     done
-    # A machine that is itself one may have this, and take minutes for what emulation does in seconds.
-    [ ! -e /dev/kvm ] || mount --bind /dev/null /dev/kvm
+    # All devices but kvm: a machine that is itself a virtual one may have it, and take minutes with it for what
+    # emulation does in seconds.
+    mkdir "$directory/dev"
+    mount -t tmpfs none "$directory/dev"
+    mkdir "$directory/dev/net" "$directory/dev/pts" "$directory/dev/shm"
+    for path in full net/tun null random tty urandom zero; do
+        : > "$directory/dev/$path"
+        mount --bind "/dev/$path" "$directory/dev/$path"
+    done
+    mount --bind /dev/pts "$directory/dev/pts"
+    ln -s pts/ptmx "$directory/dev/ptmx"
+    ln -s /proc/self/fd "$directory/dev/fd"
+    mount --rbind "$directory/dev" /dev
     # Who logs in finds the distribution's own Python, whatever this machine's user has.
     for path in "$HOME/.bashrc" "$HOME/.profile" "$HOME/.bash_profile"; do
         [ ! -e "$path" ] || mount --bind /dev/null "$path"
