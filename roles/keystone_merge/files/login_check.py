@@ -17,6 +17,7 @@ written to the database, where Keystone would note who came when and who failed 
 """
 # ruff: noqa: FA100  # Python 3.6 has no postponed annotations
 
+import contextlib
 import io
 import itertools
 import json
@@ -190,6 +191,17 @@ def attempt(send: Callable[..., Answer], login: Dict[str, Any], briefly: bool = 
     return "" if status.startswith("200") else "the token is not accepted: " + reason(status, content)
 
 
+def warm(send: Callable[..., Answer], logins: List[Dict[str, Any]], processes: int) -> None:
+    """Log in so many times at once. What comes of it does not count: who loads the policy may answer 403 to another."""
+
+    def once(login: Dict[str, Any]) -> None:
+        with contextlib.suppress(OSError):
+            attempt(send, login)
+
+    with ThreadPoolExecutor(processes) as pool:
+        list(pool.map(once, itertools.islice(itertools.cycle(logins), processes)))
+
+
 def main() -> None:
     """Try all logins."""
     request = json.load(io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8"))
@@ -205,11 +217,8 @@ def main() -> None:
             send = partial(ask_server, request["url"])
         else:
             send = partial(ask, load(request["config"], write_configuration(directory, request)))
-        processes = int(request.get("processes") or 0) if request.get("url") else 0
-        if processes and logins:
-            with ThreadPoolExecutor(processes) as pool:
-                # What comes of these does not count: one that loads its policy may answer 403 to another.
-                list(pool.map(partial(attempt, send), itertools.islice(itertools.cycle(logins), processes)))
+        if request.get("url") and request.get("processes"):
+            warm(send, logins, int(request["processes"]))
         if request.get("url") and request.get("briefly"):
             with ThreadPoolExecutor(len(logins) or 1) as pool:
                 problems = list(pool.map(partial(attempt, send, briefly=True), logins))
