@@ -6,44 +6,6 @@
 
 from __future__ import annotations
 
-_STACK = """\
-      name:
-        description: What the stack is called in messages and in the state. It is how a merged source is known later.
-        type: str
-        required: true
-      region:
-        description: Id of the region that this Keystone must hold.
-        type: str"""
-
-
-def _login(who: str) -> str:
-    """The options of a login to a database server, as suboptions; *who* describes the user."""
-    return f"""\
-      login_host:
-        description: Host name or address of the server.
-        type: str
-        default: localhost
-      login_port:
-        description: Port of the server.
-        type: int
-        default: 3306
-      login_user:
-        description: {who}
-        type: str
-      login_password:
-        description: The password.
-        type: str
-      login_unix_socket:
-        description: Path of the server's socket. Without it the connection is TCP.
-        type: path
-      ca_cert:
-        description: Path of the certificate of the authority that the server's certificate must come from.
-        type: path
-      database:
-        description: Name of the database.
-        type: str
-        default: keystone"""
-
 
 class ModuleDocFragment:
     """Options of both modules, and the rules of the merge."""
@@ -156,26 +118,39 @@ options:
     default: stretch_merge
 """
 
-    TARGET = f"""
+    TARGET = r"""
 options:
   target:
     description: The merged database.
     type: dict
     suboptions:
-{_login("Who to log in as.")}
+      login_host:
+        description: Host name or address of the server.
+        type: str
+        default: localhost
+      login_port:
+        description: Port of the server.
+        type: int
+        default: 3306
+      login_user:
+        description: Who to log in as.
+        type: str
+      login_password:
+        description: The password.
+        type: str
+      login_unix_socket:
+        description: Path of the server's socket. Without it the connection is TCP.
+        type: path
+      ca_cert:
+        description: Path of the certificate of the authority that the server's certificate must come from.
+        type: path
+      database:
+        description: Name of the database.
+        type: str
+        default: keystone
 """
 
-    SOURCE = f"""
-options:
-  source:
-    description: The Keystone's database.
-    type: dict
-    suboptions:
-{_STACK}
-{_login("Who to log in as. Needs C(SELECT) on the whole database, and no more.")}
-"""
-
-    SOURCES = f"""
+    SOURCES = r"""
 options:
   sources:
     description: The Keystone databases to merge. The first has precedence.
@@ -183,6 +158,35 @@ options:
     elements: dict
     required: true
     suboptions:
-{_STACK}
-{_login("Who to log in as. Needs C(SELECT) on the whole database, and no more.")}
+      name:
+        description: What the stack is called in messages and in the state. It is how a merged source is known later.
+        type: str
+        required: true
+      region:
+        description: Id of the region that this Keystone must hold.
+        type: str
+      login_host:
+        description: Host name or address of the server.
+        type: str
+        default: localhost
+      login_port:
+        description: Port of the server.
+        type: int
+        default: 3306
+      login_user:
+        description: Who to log in as. Needs C(SELECT) on the whole database, and no more.
+        type: str
+      login_password:
+        description: The password.
+        type: str
+      login_unix_socket:
+        description: Path of the server's socket. Without it the connection is TCP.
+        type: path
+      ca_cert:
+        description: Path of the certificate of the authority that the server's certificate must come from.
+        type: path
+      database:
+        description: Name of the database.
+        type: str
+        default: keystone
 """

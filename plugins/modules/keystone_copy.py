@@ -21,7 +21,6 @@ description:
   - The copy's database must be empty, not there, an earlier copy, or have a name that begins with C(stretch_copy_).
     Anything else is refused.
 extends_documentation_fragment:
-  - stretch.cluster.keystone_merge.source
   - stretch.cluster.keystone_merge.target
 requirements:
   - PyMySQL >= 1.0.2
@@ -34,7 +33,40 @@ attributes:
     description: A copy has all that its source has.
 options:
   source:
-    description: The Keystone's database. Required for O(state=present). Its region has no effect here.
+    description: The Keystone's database. Required for O(state=present).
+    type: dict
+    suboptions:
+      name:
+        description: What the stack is called in messages.
+        type: str
+        required: true
+      region:
+        description: Id of its region. It has no effect here.
+        type: str
+      login_host:
+        description: Host name or address of the server.
+        type: str
+        default: localhost
+      login_port:
+        description: Port of the server.
+        type: int
+        default: 3306
+      login_user:
+        description: Who to log in as. Needs C(SELECT) on the database.
+        type: str
+      login_password:
+        description: The password.
+        type: str
+      login_unix_socket:
+        description: Path of the server's socket. Without it the connection is TCP.
+        type: path
+      ca_cert:
+        description: Path of the certificate of the authority that the server's certificate must come from.
+        type: path
+      database:
+        description: Name of the database.
+        type: str
+        default: keystone
   target:
     description:
       - The copy. Its database is dropped and made anew. Who logs in needs all rights on it and on O(state_database).

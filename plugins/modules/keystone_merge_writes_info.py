@@ -36,10 +36,42 @@ options:
       - They are checked as well. What stands in the way of a Keystone that would use its own one again is in
         RV(ignore:obstacles).
       - Names of what was never merged are passed over.
-    required: false
+    type: list
+    elements: dict
     default: []
+    suboptions:
+      name:
+        description: What the stack is called.
+        type: str
+        required: true
+      region:
+        description: Id of its region.
+        type: str
+      login_host:
+        description: Host name or address of the server.
+        type: str
+        default: localhost
+      login_port:
+        description: Port of the server.
+        type: int
+        default: 3306
+      login_user:
+        description: Who to log in as. Needs C(SELECT) on the database.
+        type: str
+      login_password:
+        description: The password.
+        type: str
+      login_unix_socket:
+        description: Path of the server's socket. Without it the connection is TCP.
+        type: path
+      ca_cert:
+        description: Path of the certificate of the authority that the server's certificate must come from.
+        type: path
+      database:
+        description: Name of the database.
+        type: str
+        default: keystone
 extends_documentation_fragment:
-  - stretch.cluster.keystone_merge.sources
   - stretch.cluster.keystone_merge.target
 requirements:
   - PyMySQL >= 1.0.2
