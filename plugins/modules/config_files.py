@@ -196,7 +196,8 @@ def apply(module: AnsibleModule, change: Change) -> None:
         )
     else:
         if change.action == "mkdir":
-            os.mkdir(entry.path, 0o700)
+            # Another task may make it at the same time, where two names of the inventory are one host.
+            os.makedirs(entry.path, 0o700, exist_ok=True)
         set_attributes(entry.path, entry.mode, entry.uid, entry.gid)
 
 
