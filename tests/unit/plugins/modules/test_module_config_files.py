@@ -126,3 +126,21 @@ def test_contents_are_in_the_result_for_a_diff_only(run: Any, tmp_path: Path) ->
     assert run(check=True, files=files)["diff"] == []
     shown = run(check=True, show_diff=True, files=files)
     assert [one["after"] for one in shown["diff"]] == ["[sensitive] changed\n", "plain"]
+
+
+def test_a_directory_that_another_task_makes_meanwhile(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two names of the inventory may be one host."""
+    directory = tmp_path / "made"
+
+    def planned_before(*arguments: Any) -> Any:
+        changes = plan(*arguments)
+        directory.mkdir(exist_ok=True)
+        return changes
+
+    plan = config_files.plan
+    monkeypatch.setattr(config_files, "plan", planned_before)
+    result = run(directories=[{"path": str(directory), "mode": "0750"}])
+    assert result["changed_files"] == [str(directory)]
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o750
