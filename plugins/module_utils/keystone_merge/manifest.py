@@ -18,21 +18,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import AbstractSet, List, Sequence
 
-from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.rowtext import NUL, Bound
+from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.rowtext import MARK, NUL, Bound, split
 
 Columns = List[List[str]]
 """Keys column by column, which is many times faster than row by row."""
 
-MARK = 8
-"""Bytes of a mark."""
-
 EDITED = 4
 """An edit speaks of one row in so many at most; with more the chunk is written anew."""
-
-
-def split(marks: bytes) -> list[bytes]:
-    """Marks, each by itself."""
-    return [marks[at : at + MARK] for at in range(0, len(marks), MARK)]
 
 
 def columns_of(keys: str, rows: int) -> Columns:
@@ -183,6 +175,11 @@ class Chunk:
     def split_marks(self) -> list[bytes]:
         """The marks, each by itself."""
         return split(self.marks)
+
+    @cached_property
+    def known(self) -> frozenset[bytes]:
+        """The marks, to look one up."""
+        return frozenset(self.split_marks)
 
     def all_keys(self, packed: bytes) -> Columns:
         """The keys of all rows, from the packed ones of those that were written."""

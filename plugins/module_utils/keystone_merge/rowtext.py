@@ -11,6 +11,7 @@ ids change for that, or a value holds one of these characters itself, the same t
 
 from __future__ import annotations
 
+import struct
 import sys
 from array import array
 from dataclasses import dataclass
@@ -40,6 +41,9 @@ ROW_END = "\x1e"
 
 NUL = "\0"
 """What stands between two columns."""
+
+MARK = 8
+"""Bytes of a mark."""
 
 DIGEST = 16
 """Bytes of the digest of a range's rows."""
@@ -427,29 +431,40 @@ def sql_digest(plain: str) -> str:
     return f"LEFT(SHA2(GROUP_CONCAT({plain} SEPARATOR '{ROW_END}'),256),{2 * DIGEST})"
 
 
-def chosen_rows(rows: Rows, marks: AbstractSet[bytes], width: int) -> Rows:
-    """Those of clean *rows* that have one of *marks*; *width* as in :func:`rows_of`."""
-    if rows.plain is None:
-        raise ValueError("rows that Python made are no text of a server")
-    texts = rows.plain.split(ROW_END)
-    some = [text for at, text in enumerate(texts) if rows.marks[8 * at : 8 * at + 8] in marks]
-    return rows_of(ROW_END.join(some), some[0].count(NUL) + 1, width) if some else NO_ROWS
+def split(marks: bytes) -> list[bytes]:
+    """Marks, each by itself."""
+    return [mark for (mark,) in struct.iter_unpack(f"{MARK}s", marks)]
+
+
+def _marks(encoded: Sequence[bytes]) -> bytes:
+    """The :func:`collation.fingerprint` of each text, in a third of the time that it takes for one after another."""
+    marks = array("I", bytes(MARK * len(encoded)))
+    marks[0::2] = array("I", map(crc32, encoded))
+    marks[1::2] = array("I", map(crc32, [row[::-1] for row in encoded]))
+    if sys.byteorder == "little":
+        marks.byteswap()
+    return marks.tobytes()
+
+
+def other_rows(plain: str, known: AbstractSet[bytes], columns: int, width: int) -> tuple[bytes, Rows]:
+    """The marks of clean rows as in :func:`rows_of`, and those of the rows whose marks are not *known*."""
+    encoded = plain.encode("utf-8").split(ROW_END.encode())
+    marks = _marks(encoded)
+    others = [row for row, mark in zip(encoded, split(marks)) if mark not in known]
+    return marks, rows_of(ROW_END.encode().join(others).decode("utf-8"), columns, width) if others else NO_ROWS
 
 
 def rows_of(plain: str, columns: int, width: int) -> Rows:
     """Clean rows of *columns* columns, of which the first *width* are the key."""
     text = plain.encode("utf-8")
     encoded = text.split(ROW_END.encode())
-    marks = array("Q", [crc32(row) << 32 | crc32(row[::-1]) for row in encoded])
-    if sys.byteorder == "little":
-        marks.byteswap()
     if width == columns:
         keys = plain.replace(ROW_END, NUL)
     elif width == 1:
         keys = NUL.join([row[: row.index(NUL)] for row in plain.split(ROW_END)])
     else:
         keys = NUL.join([value for row in plain.split(ROW_END) for value in row.split(NUL, width)[:width]])
-    return Rows(len(encoded), marks.tobytes(), keys, plain, digest=sha256(text).digest()[:DIGEST])
+    return Rows(len(encoded), _marks(encoded), keys, plain, digest=sha256(text).digest()[:DIGEST])
 
 
 def rows_in_python(

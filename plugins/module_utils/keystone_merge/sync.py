@@ -25,15 +25,14 @@ from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.man
     chosen,
     columns_of,
     joined,
-    split,
 )
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.rowtext import (
     NO_ROWS,
     Bound,
     Load,
     Rows,
-    chosen_rows,
     literal_keys,
+    split,
     together,
 )
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.schema import TABLES
@@ -87,13 +86,12 @@ class Dirty:
     @cached_property
     def removed(self) -> frozenset[bytes]:
         """Marks of rows that are to go."""
-        return frozenset(self.old.split_marks).difference(*(chunk.split_marks for chunk in self.new))
+        return self.old.known.difference(*(chunk.split_marks for chunk in self.new))
 
     @cached_property
     def added(self) -> tuple[tuple[bytes, ...], ...]:
         """Marks of rows that are to come, of each of the new ranges."""
-        old = frozenset(self.old.split_marks)
-        return tuple(tuple(mark for mark in chunk.split_marks if mark not in old) for chunk in self.new)
+        return tuple(tuple(mark for mark in chunk.split_marks if mark not in self.old.known) for chunk in self.new)
 
     @cached_property
     def gone(self) -> list[int]:
@@ -259,8 +257,8 @@ class Sync:
             if not any(chunk.high is None for chunk in own):
                 low = own[-1].high if own else None
                 work.loads.append(Rest(part, low, number))
-            for chunk in self._other(reader, state, own):
-                dirty = self._same_range(reader, chunk) or self._anew(reader, chunk, number)
+            for chunk, digest in self._other(reader, state, own):
+                dirty = self._same_range(reader, chunk, digest) or self._anew(reader, chunk, number)
                 number += max(0, len(dirty.new) - 1)
                 if dirty.removed or any(dirty.added) or len(dirty.new) > 1:
                     kept += sum(map(len, dirty.added))
@@ -268,8 +266,11 @@ class Sync:
         return work
 
     @staticmethod
-    def _other(reader: TableReader, state: State | None, ranges: Sequence[Chunk]) -> Iterator[Chunk]:
-        """What is in the merged database of the ranges whose rows are others than were written, or may be."""
+    def _other(reader: TableReader, state: State | None, ranges: Sequence[Chunk]) -> Iterator[tuple[Chunk, bytes]]:
+        """What is in the merged database of the ranges whose rows are others than were written, or may be.
+
+        With each comes the digest of its rows as they are now, or nothing where it is not known.
+        """
         if state is None:
             return
         summed = [one for one in ranges if one.digest]
@@ -277,25 +278,21 @@ class Sync:
             zip([one.number for one in summed], reader.digests([(one.part, one.low, one.high) for one in summed]))
         )
         others = [one for one in ranges if not one.digest or found[one.number] != one.digest]
-        yield from state.some_chunks(reader.source.login.name, reader.table.name, others)
+        chunks = state.some_chunks(reader.source.login.name, reader.table.name, others)
+        yield from zip(chunks, [found.get(one.number, b"") for one in others])
 
     @staticmethod
-    def _same_range(reader: TableReader, chunk: Chunk) -> Dirty | None:
-        """What changed in a range, or None where it has to be cut anew."""
+    def _same_range(reader: TableReader, chunk: Chunk, digest: bytes) -> Dirty | None:
+        """What changed in a range whose rows have *digest*, or None where it has to be cut anew."""
         with contextlib.suppress(TooLongError):
             if not chunk.digest:
                 marks = reader.marks(chunk.part, chunk.low, chunk.high)
                 new = replace(chunk, written=marks, edit=None)
                 return Dirty(chunk, (new,)) if new.rows <= GROWN * reader.size else None
-            rows = reader.read(chunk.part, chunk.low, chunk.high)
-            new = replace(chunk, written=rows.marks, edit=None, digest=rows.digest)
-            if new.rows > GROWN * reader.size:
-                return None
-            dirty = Dirty(chunk, (new,))
-            if rows.plain is None:
-                return dirty
-            some = chosen_rows(rows, frozenset(dirty.added[0]), len(reader.layout.primary))
-            return Dirty(chunk, (new,), (some,))
+            marks, rows = reader.others(chunk.part, chunk.low, chunk.high, chunk.known)
+            new = replace(chunk, written=marks, edit=None, digest=digest)
+            if new.rows <= GROWN * reader.size:
+                return Dirty(chunk, (new,), None if rows is None else (rows,))
         return None
 
     @staticmethod

@@ -13,7 +13,7 @@ import threading
 import time
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Callable, Iterator, Optional, Sequence, Tuple
+from typing import AbstractSet, Any, Callable, Iterator, Optional, Sequence, Tuple
 
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.database import (
     Database,
@@ -22,11 +22,13 @@ from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.dat
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.errors import MergeError
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.ledger import Fold, Ledger, translator
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.rowtext import (
+    NO_ROWS,
     NUL,
     ROW_END,
     Bound,
     Load,
     Rows,
+    RowSql,
     in_order,
     insert_rows,
     insert_text,
@@ -35,6 +37,7 @@ from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.row
     literals,
     load_rows,
     one_row,
+    other_rows,
     quote,
     row_sql,
     rows_in_python,
@@ -233,17 +236,40 @@ class TableReader:
             return self._slowly(where, only)
         if only is not None:
             where += f" AND {sql.mark} IN ({literals(mark.hex().upper() for mark in only)})"
+        count, plain = self._text(sql, where)
+        if not count:
+            return NO_ROWS
+        if plain is None:
+            return self._slowly(where, only)
+        return rows_of(plain, len(self.columns), len(self.layout.primary))
+
+    def others(self, part: str | None, low: Bound, high: Bound, known: AbstractSet[bytes]) -> tuple[bytes, Rows | None]:
+        """The marks of the rows of a range, and the rows whose marks are not *known*, or None where Python makes them.
+
+        :raises TooLongError: they do not fit into one statement.
+        """
+        where = within(self.layout, part, low, high)
+        if self._sql is None:
+            return self._slowly(where, None).marks, None
+        count, plain = self._text(self._sql, where)
+        if not count:
+            return b"", NO_ROWS
+        if plain is None:
+            return self._slowly(where, None).marks, None
+        return other_rows(plain, known, len(self.columns), len(self.layout.primary))
+
+    def _text(self, sql: RowSql, where: str) -> tuple[int, str | None]:
+        """How many rows there are, and their text; None where it would not be clear."""
         count, nulls, plain = self.source.query(
             f"SELECT COUNT(*), SUM({sql.nulls}), GROUP_CONCAT({sql.plain} SEPARATOR '{ROW_END}') "
             f"{self._from}{where} AND {sql.where}"
         )[0]
         if not count:
-            return Rows(0, b"", "")
+            return 0, None
         if plain is None or len(plain) * 2 >= self.limit:
             raise TooLongError
-        if self._by_row or not is_clean(plain, count, len(self.columns), int(nulls)):
-            return self._slowly(where, only)
-        return rows_of(plain, len(self.columns), len(self.layout.primary))
+        clean = not self._by_row and is_clean(plain, count, len(self.columns), int(nulls))
+        return count, plain if clean else None
 
     def _slowly(self, where: str, only: Sequence[bytes] | None) -> Rows:
         names = ", ".join(quote(column) for column in self.columns)

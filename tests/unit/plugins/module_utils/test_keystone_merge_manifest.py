@@ -13,17 +13,16 @@ from hashlib import sha256
 
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge import remembered
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.manifest import (
-    MARK,
     Chunk,
     Columns,
     Edit,
     pack_keys,
-    split,
     unpack_keys,
 )
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.plan import Earlier
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.planner import plan
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.policy import Override, Policy
+from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.rowtext import MARK, split
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.versions import version
 from hypothesis import given
 from hypothesis import strategies as st
