@@ -18,6 +18,8 @@ MERGE := $(addprefix tests/integration/,keystone_cutover keystone_merge keystone
     keystone_releases keystone_rollback region_options service_users)
 # A checkout of Infrared, for contract-infrared.
 INFRARED ?=
+# Which release tripleo runs with.
+export TRIPLEO_RELEASE ?= queens
 # What test-fast runs, the longest first, as two run at a time.
 FAST := sanity lint build unit
 CHECKS = $(MAKE) --no-print-directory --jobs=2 --output-sync=line --keep-going
@@ -115,6 +117,8 @@ build: venv-dev  ## Build the tarball, import it, run it from an empty directory
 .PHONY: tripleo
 tripleo: venv-dev  ## The provider tripleo on stand-ins, with a failure at each step (TRIPLEO_RELEASE=wallaby: another release)
 	@$(STEP) tripleo molecule test --scenario-name tripleo
+	@STANDIN_CALLS='$(CURDIR)/.build/tripleo-calls' $(STEP) tripleo-calls tools/contract \
+	    tests/contract/test_scenario_calls.py -k '$(TRIPLEO_RELEASE)'
 
 .PHONY: hypervisor
 hypervisor: venv-dev  ## The provider tripleo's backend libvirt: machines start on a real libvirtd, and are reached by SSH

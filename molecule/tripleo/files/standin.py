@@ -173,7 +173,7 @@ def infrared(words: list[str]) -> None:
     if command != "plugin add" and not plugins.exists():
         fail("would install every plugin that there is")
     with state() as known:
-        known["calls"].append(["infrared", *words])
+        known["calls"].append(["", "infrared", *words])
         if command == "plugin add":
             parser = configparser.ConfigParser()
             parser.read(plugins)
@@ -513,13 +513,13 @@ def openstack(words: list[str]) -> None:
     command = next((one for one in CLIENT if words[: len(one.split())] == one.split()), "")
     if not command or command in NOT_IN.get(RELEASE, ()):
         fail(f"'{' '.join(words)}' is not an openstack command. See 'openstack --help'.", 2)
-    words = words[len(command.split()) :]
+    called, words = words, words[len(command.split()) :]
     if command == "baremetal node list" and "--fields" in words:  # takes several values
         words = words[: words.index("--fields")]
     given, rest = options(list(words), CLIENT[command])
     with state() as known:
         cloud = known["underclouds"][NODE]
-        known["calls"].append([NODE, command, *words])
+        known["calls"].append([NODE, "openstack", *called])
         call = command.replace(" ", "_").replace("-", "_")
         HANDLERS[call](known, cloud, given, rest)
 
