@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import subprocess
-import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,8 +79,7 @@ class Packages:
         ]
         run([*pip, "download", "--quiet", "--dest", self.place, *source])
         (archive,) = self.place.glob("tripleo*heat*templates-*.tar.gz")
-        with tarfile.open(archive) as opened:
-            opened.extractall(self.place, filter="data")
+        run(["tar", "--extract", "--no-same-owner", "--file", archive, "--directory", self.place])
         (unpacked,) = [path for path in self.place.glob("tripleo*heat*templates-*") if path.is_dir()]
         unpacked.rename(self.place / "templates")
 

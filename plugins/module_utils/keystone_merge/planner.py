@@ -297,6 +297,9 @@ class _Planner(Meeting, Renaming):
         if decision.action == RENAME and renamable:
             self._rename(scan, row, new, decision, found)
             return False
+        if any(one.key is ID for one in met):
+            # Another of its own may have become the one whose id this one has.
+            self.joined[scan.number].add(table.name)
         line = self._settle_line(scan, found, renamable)
         for other in {one.holder.shown: one.holder for one in met}.values():
             self._conflict(scan, row, other, found, line)

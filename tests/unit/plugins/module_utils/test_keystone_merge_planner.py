@@ -111,6 +111,21 @@ class TestWhatMeets:
 
         assert conflicts(source("1"), source("2")) == []
 
+    def test_what_hangs_on_a_user_whose_id_another_became_is_told_in_one_way(self) -> None:
+        """Whether tables are looked at whole or by their keys: planned() compares both."""
+        first = base(**people(("u2", "admin")))
+        second = base(
+            project=[("d", "acme", ROOT, None, 1)],
+            user=[("u1", "default", None), ("u2", "d", None)],
+            local_user=[(5, "u1", "default", "admin"), (8, "u2", "d", "other")],
+            group=[("g", "default", "g")],
+            identity_provider=[("IdP", "default", "")],
+            expiring_user_group_membership=[("u1", "g", "IdP"), ("U2", "g", "IdP")],
+        )
+        found = planned(first, second)
+        assert [(one.kind, one.name) for one in found.conflicts] == [("user", "other")]
+        assert found.counts["expiring_user_group_membership"]["b"].became_one == 1
+
     def test_service_users_have_a_role_on_the_service_project_of_both(self) -> None:
         def source(letter: str, *users: str) -> Memory:
             return base(
