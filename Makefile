@@ -20,6 +20,8 @@ MERGE := $(addprefix tests/integration/,keystone_cutover keystone_merge keystone
 INFRARED ?=
 # Which release tripleo runs with.
 export TRIPLEO_RELEASE ?= queens
+# Random populations of the unit tests are the same in each run; make unit SEED=$$RANDOM tries others.
+SEED ?= 1
 # What test-fast runs, the longest first, as two run at a time.
 FAST := sanity lint build unit
 CHECKS = $(MAKE) --no-print-directory --jobs=2 --output-sync=line --keep-going
@@ -89,7 +91,7 @@ sanity: venv-dev  ## ansible-test sanity
 
 .PHONY: unit
 unit: venv-dev  ## Unit tests
-	@$(STEP) unit tools/pytest unit tests/unit
+	@$(STEP) unit tools/pytest unit tests/unit --hypothesis-seed=$(SEED)
 
 .PHONY: integration
 integration: venv-dev  ## Tests against real servers that need no lab

@@ -599,7 +599,9 @@ class _Maker:
             return None
         refs = [ref for ref in refs if ref.when is None or row[ref.when[0]] in ref.when[1]]
         if self.taste.lost and (table, column) not in _DECLARED_COLUMNS and self.rarely():
-            return f"gone-{self.one(['x', self.letter])}"
+            # Keystone's ids of an LDAP are sums of the kind too: none is a user's here and a group's there.
+            kind = "group-" if row.get("entity_type") == "group" else ""
+            return f"gone-{kind}{self.one(['x', self.letter])}"
         known = [value for ref in refs for value in self.ids(ref.to)]
         if (table, column) not in _DECLARED_COLUMNS and any(ref.to == "user" for ref in refs):
             known.append("ldap")  # which only id_mapping knows, if at all
