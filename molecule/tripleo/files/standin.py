@@ -365,10 +365,9 @@ def ssh_node(known: dict[str, Any], where: str, user: str, settings: dict[str, s
 def enter(name: str, user: str, command: str) -> None:
     """Run a command in a node's root."""
     base = ROOT / "nodes" / name
-    if not base.exists():
-        (base / "upper").mkdir(parents=True)
-        (base / "work").mkdir()
-        (base / "merged").mkdir()
+    # Two may enter at once.
+    for directory in ("upper", "work", "merged"):
+        (base / directory).mkdir(parents=True, exist_ok=True)
     merged = base / "merged"
     home = "/root" if user == "root" else f"/home/{user}"
     script = f"""
