@@ -365,14 +365,14 @@ def ssh_node(known: dict[str, Any], where: str, user: str, settings: dict[str, s
 def enter(name: str, user: str, command: str) -> None:
     """Run a command in a node's root."""
     base = ROOT / "nodes" / name
-    # Two may enter at once.
+    # Two may enter at once, and a mount clears the work directory.
     for directory in ("upper", "work", "merged"):
         (base / directory).mkdir(parents=True, exist_ok=True)
     merged = base / "merged"
     home = "/root" if user == "root" else f"/home/{user}"
     script = f"""
 set -e
-mount -t overlay overlay -o lowerdir=/,upperdir={base}/upper,workdir={base}/work {merged}
+flock {base}/lock mount -t overlay overlay -o lowerdir=/,upperdir={base}/upper,workdir={base}/work {merged}
 mount --rbind /proc {merged}/proc; mount --rbind /dev {merged}/dev
 mkdir -p {merged}{ROOT}; mount --bind {ROOT} {merged}{ROOT}
 exec chroot {merged} /bin/sh -c "$1"
