@@ -290,7 +290,8 @@ class Sync:
                 new = replace(chunk, written=marks, edit=None)
                 return Dirty(chunk, (new,)) if new.rows <= GROWN * reader.size else None
             marks, rows = reader.others(chunk.part, chunk.low, chunk.high, chunk.known)
-            new = replace(chunk, written=marks, edit=None, digest=digest)
+            # A text that is not clear could be that of other rows too.
+            new = replace(chunk, written=marks, edit=None, digest=b"" if rows is None else digest)
             if new.rows <= GROWN * reader.size:
                 return Dirty(chunk, (new,), None if rows is None else (rows,))
         return None
