@@ -6,7 +6,8 @@
 Starts a MariaDB for each stack and one for the target, with durable settings, and fills the stacks' with generated
 Keystones (kept in .build/bench-merge). Then, several times in turn and from clean buffers each time: the plain copy,
 `mariadb-dump | mariadb` of both databases, one after another; the whole merge, as Ansible runs the module, into a
-schema that db_sync made; its second run after 1,000 rows of the sources have changed; and the merge of two Keystones
+schema that db_sync made; its second run after 1,000 rows of the sources have changed, once by the binary logs of the
+sources and once without; and the merge of two Keystones
 of a tenth of the size. What the target holds afterwards is counted, apart from the module's own verification. Prints a
 table, and writes .build/bench/merge.json. The exit status is 1 if a target is missed.
 
@@ -40,7 +41,7 @@ from merge_bench.population import Sizes
 from merge_bench.stage import LARGE, SMALL, SMALLER, STACKS, Bench, BenchError, benches, say
 from merge_bench.verdicts import Step, Verdict
 
-STEPS = ("copy", "merge", "again", "small")
+STEPS = ("copy", "merge", "again", "rows", "small")
 Watch = Callable[[str], AbstractContextManager[Any]]
 """Watches the servers while the step of that name is taken."""
 
@@ -52,6 +53,7 @@ def steps(bench: Bench, names: Sequence[str]) -> list[Step]:
         Step("copy", "mariadb-dump | mariadb", rows),
         Step("merge", "merge", rows),
         Step("again", f"second run, {few:,} rows changed", few),
+        Step("rows", "the same without the sources' logs", few),
         Step("small", f"merge, a {SMALLER}th of the rows", bench.rows(SMALL)),
     ]
     return [step for step in known if step.name in names]
@@ -67,19 +69,20 @@ def measured(
     for number in range(count):
         costs: dict[str, Cost] = {}
         for name in names:
-            bench.make_ready(name, number)
+            change = count + number if name == "rows" else number
+            bench.make_ready(name, change)
             with watch(name):
                 costs[name] = bench.do(name)
             say(f"round {number + 1} of {count}: {name} {costs[name].seconds:.2f} s")
-            if name == "again":
-                uncarried += bench.uncarried(number) or bench.miscounted(LARGE)
+            if name in ("again", "rows"):
+                uncarried += bench.uncarried(change) or bench.miscounted(LARGE)
             elif name != "copy":
                 wrong += bench.miscounted(SMALL if name == "small" else LARGE)
         found.append(costs)
     for line in dict.fromkeys([*wrong, *uncarried]):
         say(f"WRONG: {line}")
     verdict = [verdicts.right("tables whose rows are not those of the sources", wrong)]
-    if "again" in names:
+    if not {"again", "rows"}.isdisjoint(names):
         verdict.append(verdicts.right("changes that the second run did not carry", uncarried))
     return found, verdict
 
@@ -88,18 +91,18 @@ def options() -> argparse.Namespace:
     """What to measure."""
     parser = argparse.ArgumentParser(description="Merge two large Keystones, beside a plain copy of their databases.")
     parser.add_argument("--rounds", type=int, help="how often (3, with --galera 1)")
-    parser.add_argument("--steps", help="which steps (copy,merge,again,small; with --galera not small)")
+    parser.add_argument("--steps", help="which steps (copy,merge,again,rows,small; with --galera not small)")
     parser.add_argument("--part", type=int, default=1, help="so many times smaller Keystones, to try this out")
     parser.add_argument("--pool", default="1G", help="buffer pool of each server (1G)")
     parser.add_argument("--galera", action="store_true", help="the target is one of three members of a cluster")
     parser.add_argument("--report-only", action="store_true", help="exit with 0 also when a target is missed")
     found = parser.parse_args()
     found.rounds = found.rounds or (1 if found.galera else 3)
-    known = STEPS[:3] if found.galera else STEPS
+    known = STEPS[:-1] if found.galera else STEPS
     found.steps = [name for name in known if found.steps is None or name in found.steps.split(",")]
     if "merge" not in found.steps:
         parser.error("--steps without merge measures nothing")
-    if found.rounds > rounds(Sizes().part(found.part).users):
+    if 2 * found.rounds > rounds(Sizes().part(found.part).users):
         parser.error("the Keystones are too small for so many rounds")
     return found
 

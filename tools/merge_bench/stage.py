@@ -40,6 +40,9 @@ UNMERGED = {"alembic_version", "token"}
 NAMES = "SET NAMES utf8mb3"
 """Computed ids are compared with columns of this character set; with another one the server would read every row."""
 
+LOGGED = ("--log-bin=log", "--binlog-format=ROW", "--sync-binlog=1")
+"""Arguments of a source that keeps a binary log."""
+
 SETTLED = 50
 """Pages that a server may still have to write when it counts as idle."""
 
@@ -72,6 +75,7 @@ class Bench:
             server.query("GRANT ALL ON *.* TO copier@'%'")
         for source in self.sources:
             source.query("CREATE OR REPLACE USER source@'%%' IDENTIFIED BY %s", (self.password,))
+            source.query("GRANT REPLICATION SLAVE, BINLOG MONITOR ON *.* TO source@'%'")
             for database in (LARGE, SMALL):
                 source.query(f"GRANT SELECT ON `{database}`.* TO source@'%'")
                 # A server that was stopped right after it was filled believes that its tables are empty.
@@ -90,7 +94,7 @@ class Bench:
 
     def make_ready(self, name: str, number: int) -> None:
         """Bring the servers to where a step of a round begins: nothing is left for them to write."""
-        if name == "again":
+        if name in ("again", "rows"):
             self._change(number)
         else:
             for (database,) in self.target.query("SHOW DATABASES"):
@@ -102,7 +106,9 @@ class Bench:
 
     def do(self, name: str) -> Cost:
         """Take a step."""
-        return self._copy() if name == "copy" else self._merge(SMALL if name == "small" else LARGE)
+        if name == "copy":
+            return self._copy()
+        return self._merge(SMALL if name == "small" else LARGE, "rows" if name == "rows" else "log")
 
     def miscounted(self, database: str) -> list[str]:
         """Tables of the target that do not hold the rows of the sources."""
@@ -153,7 +159,7 @@ class Bench:
                     cost.peak = max(cost.peak, ended.peak)
         return cost
 
-    def _options(self, database: str) -> dict[str, Any]:
+    def _options(self, database: str, compare_by: str) -> dict[str, Any]:
         """The module's options."""
 
         def login(server: Server, user: str, **more: str) -> dict[str, Any]:
@@ -173,15 +179,16 @@ class Bench:
             ],
             "target": login(self.target, "merger"),
             "state_database": f"{database}_state",
+            "compare_by": compare_by,
             "id_map": str(self.directory / "id_map.json"),
             "report": str(self.directory / "merge-report.html"),
         }
 
-    def _merge(self, database: str) -> Cost:
+    def _merge(self, database: str, compare_by: str) -> Cost:
         """The module, as Ansible runs it."""
         arguments, result = self.directory / "arguments.json", self.directory / "result.json"
         arguments.touch(mode=0o600)
-        arguments.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": self._options(database)}), encoding="utf-8")
+        arguments.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": self._options(database, compare_by)}), encoding="utf-8")
         with result.open("wb") as output, self._costs() as cost:
             ended = measure.run([sys.executable, "-m", MODULE, str(arguments)], output)
             cost.clients, cost.peak = ended.cpu, ended.peak
@@ -191,6 +198,8 @@ class Bench:
             raise BenchError("the module gave no result") from None
         if ended.status or answer.get("failed"):
             raise BenchError(f"the merge failed: {answer.get('msg')}")
+        if not all(how.startswith(compare_by) for how in answer["compared"].values()):
+            raise BenchError(f"what changed was found in another way: {answer['compared']}")
         return cost
 
     def _costs(self) -> contextlib.AbstractContextManager[Cost]:
@@ -284,7 +293,7 @@ def benches(arguments: argparse.Namespace) -> Iterator[Bench]:
         sources = []
         for kept in made:
             subprocess.run(["cp", "--archive", "--reflink=auto", kept, working], check=True)
-            server = Server(directory=working / kept.name, sockets=sockets, options=options)
+            server = Server(directory=working / kept.name, sockets=sockets, options=[*options, *LOGGED])
             sources.append(stack.enter_context(server.running()))
         cluster = None
         if arguments.galera:

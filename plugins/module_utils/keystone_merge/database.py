@@ -14,6 +14,7 @@ import binascii
 import contextlib
 import functools
 import re
+import struct
 import sys
 import threading
 import traceback
@@ -362,6 +363,28 @@ class Database:
         return dict(
             self.query("SHOW GLOBAL STATUS WHERE Variable_name IN ({})".format(", ".join(["%s"] * len(names))), names)
         )
+
+    def session_status(self, like: str) -> dict[str, str]:
+        """Values of the status of this connection."""
+        return dict(self.query("SHOW SESSION STATUS LIKE %s", (like,)))
+
+    def log_events(self, file: str, position: int) -> Iterator[bytes]:
+        """The events of the server's binary log from a place in it to its end, as a replica gets them.
+
+        The connection serves for nothing else afterwards. Needs the right REPLICATION SLAVE.
+        """
+        # Sums as the server keeps them, and events as they are in the log.
+        self.query("SET @master_binlog_checksum = @@GLOBAL.binlog_checksum, @mariadb_slave_capability = 4")
+        # Without waiting for more; number 0 is no replica's, whose connection the server would end.
+        dump = struct.pack("<IHI", position, 1, 0) + file.encode("utf-8")
+        connection = self._connection
+        with clear_errors(self.login):
+            connection._execute_command(pymysql.constants.COMMAND.COM_BINLOG_DUMP, dump)  # noqa: SLF001
+            while True:
+                packet = connection._read_packet()  # noqa: SLF001
+                if packet.is_eof_packet():
+                    return
+                yield packet.get_all_data()[1:]
 
     def tables(self) -> Mapping[str, tuple[str, ...]]:
         """Tables and their columns, in order."""

@@ -15,7 +15,13 @@ from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.pol
     Override,
     Policy,
 )
-from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.run import BATCH_ROWS, TARGET, Request
+from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.run import (
+    BATCH_ROWS,
+    LOG,
+    ROWS,
+    TARGET,
+    Request,
+)
 
 
 def login_spec() -> dict[str, Any]:
@@ -61,6 +67,7 @@ def argument_spec(target_required: bool) -> dict[str, Any]:
         },
         "dangling": {"type": "str", "default": "carry", "choices": ["carry", "drop"]},
         "batch_rows": {"type": "int", "default": BATCH_ROWS},
+        "compare_by": {"type": "str", "default": LOG, "choices": [LOG, ROWS]},
         "state_database": {"type": "str", "default": "stretch_merge"},
         "report": {"type": "path"},
         "progress_file": {"type": "path"},
@@ -96,4 +103,5 @@ def to_request(params: Mapping[str, Any]) -> Request:
             dangling=params["dangling"],
         ),
         batch_rows=params["batch_rows"],
+        compare_by=params["compare_by"],
     )

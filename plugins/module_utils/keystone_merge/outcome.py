@@ -36,6 +36,7 @@ def result(merge: Merge) -> dict[str, Any]:
         "counts": {} if planned is None else _counts(planned),
         "character_set": character_set(merge.sources),
         "changes": changes(merge),
+        "compared": merge.compared,
     }
 
 

@@ -10,6 +10,13 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import Iterator, Mapping, Sequence
 
+from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.binlog import UnreadableLogError
+from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.changelog import (
+    Changed,
+    LogMark,
+    changed,
+    mark,
+)
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.database import (
     Database,
     Login,
@@ -43,16 +50,24 @@ TARGET = "target"
 BATCH_ROWS = 10000
 """Rows of one transaction."""
 
+LOG, ROWS = "log", "rows"
+"""How a later run finds what changed."""
+
 
 @dataclass(frozen=True)
 class Request:
-    """What to merge. *target* may be None where nothing is written."""
+    """What to merge. *target* may be None where nothing is written.
+
+    *compare_by* is how a later run finds what changed: by the binary log of a source, where that can be used, or by
+    its rows alone.
+    """
 
     sources: tuple[Login, ...]
     target: Login | None
     state_database: str = "stretch_merge"
     policy: Policy = field(default_factory=Policy)
     batch_rows: int = BATCH_ROWS
+    compare_by: str = LOG
 
 
 def check_request(request: Request) -> None:
@@ -124,6 +139,8 @@ class Merge:
         self.warnings: list[str] = []
         self.known: dict[str, Merged] = {}
         self.identities: dict[str, str] = {}
+        self.marks: dict[str, LogMark] = {}
+        self.unlogged: dict[str, str] = {}
         self.planned: Plan | None = None
         self.works: list[SourceWork] = []
         self.changes: list[dict[str, Change]] = []
@@ -308,10 +325,47 @@ class Merge:
                 )
             source.require_keystone()
             source.begin_reading()
+            self._mark(source)
             self._require_region(source)
             opened.append(source)
         self._require_one_version(opened)
         return opened
+
+    def _mark(self, source: Database) -> None:
+        """Learn where the snapshot of a source is in its binary log, for the next run."""
+        if self.request.compare_by != LOG:
+            self.unlogged[source.login.name] = "compare_by is rows"
+            return
+        try:
+            self.marks[source.login.name] = mark(source)
+        except UnreadableLogError as error:
+            self.unlogged[source.login.name] = str(error)
+
+    def _logged(self) -> dict[str, Changed]:
+        """What was written in each source since the last run, as far as its binary log tells."""
+        found: dict[str, Changed] = {}
+        for source in self.sources:
+            name = source.login.name
+            earlier = self.known[name].log_mark
+            if name not in self.marks:
+                continue
+            if earlier is None:
+                self.unlogged[name] = "the last run did not note the place"
+                continue
+            try:
+                found[name] = changed(source, LogMark.of(earlier), self.marks[name])
+            except UnreadableLogError as error:
+                self.unlogged[name] = str(error)
+        return found
+
+    @property
+    def compared(self) -> dict[str, str]:
+        """How it was found what changed in each source since the last run, and why not by its log."""
+        return {
+            work.name: f"rows: {self.unlogged[work.name]}" if work.name in self.unlogged else LOG
+            for work in self.works
+            if self._was_complete(work.name)
+        }
 
     @staticmethod
     def _require_region(source: Database) -> None:
@@ -392,10 +446,12 @@ class Merge:
         if last is None or self.problems or not complete:
             return False
         self.planned = last.recall(self.comparison.fold.fold, [one.lost for one in known])
-        self._compare()
+        if self.planned is not None:
+            self._compare(self._logged())
         grown = None if self.planned is None else last.follow(self.planned, self.works, self.changes)
         if grown is None:
             self.planned, self.works, self.changes = None, [], []
+            self.unlogged.update({source.login.name: "all was planned anew" for source in self.sources})
             return False
         self.planned = grown
         self.warnings.extend(grown.warnings)
@@ -431,7 +487,8 @@ class Merge:
             for key in literal_keys(keys)
         )
 
-    def _compare(self) -> None:
+    def _compare(self, logged: Mapping[str, Changed] | None = None) -> None:
+        """Find what is to be done. *logged* holds for the plan of the last run alone."""
         if self.planned is None:
             return
         self.progress.phase("compare")
@@ -443,7 +500,7 @@ class Merge:
             Limits() if self.target is None else Limits.of(self.target),
         )
         ledgers = [self.planned.ledgers[number] for number in self.planned.sources]
-        self.works = self.sync.compare(list(zip(self.sources, ledgers)), frozenset(self.known))
+        self.works = self.sync.compare(list(zip(self.sources, ledgers)), frozenset(self.known), logged or {})
         self.changes = self.sync.changes(self.works)
 
     def obstacles(self) -> list[str]:
@@ -504,7 +561,10 @@ class Merge:
                 if table in target.tables():
                     target.query(f"ALTER TABLE {quote(table)} AUTO_INCREMENT = {end + 1}")
         for number, source in zip(planned.sources, self.sources):
-            state.start(source, source.identity(), source.position(), planned.ledgers[number].offsets)
+            mark = self.marks.get(source.login.name)
+            state.start(
+                source, source.identity(), None if mark is None else mark.text(), planned.ledgers[number].offsets
+            )
 
     def _verify(self, planned: Plan) -> None:
         # The sizes of the tables are others by now.

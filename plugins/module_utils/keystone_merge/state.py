@@ -39,6 +39,7 @@ _TABLES = {
         identity VARCHAR(255) NOT NULL COMMENT 'server and database',
         address VARCHAR(255) NOT NULL COMMENT 'how it was reached',
         position VARCHAR(255) NULL COMMENT 'of the server, when it was read',
+        log_mark TEXT NULL COMMENT 'JSON: the same in its binary log, where that can be used',
         offsets TEXT NULL COMMENT 'JSON: added to the numbers of each table',
         lost LONGTEXT NULL COMMENT 'JSON: references that lead nowhere',
         carried INT NOT NULL DEFAULT 0 COMMENT 'rows',
@@ -96,6 +97,9 @@ _ADDED = {
 }
 """Columns of ``source`` that version 0.1.0 did not have."""
 
+_LATER = {"log_mark": "TEXT NULL"}
+"""Such that a merged database may lack while it has the others."""
+
 
 Lost = Mapping[Tuple[str, str, str], Mapping[Any, int]]
 
@@ -113,7 +117,8 @@ class Merged:
     """A source that is known: *identity* as :meth:`Database.identity`, times in UTC, *merged_at* once it is complete.
 
     *started_at* is when the last run that wrote began, None where version 0.1.0 merged. *lost* are the references that
-    lead nowhere, as :attr:`plan.Plan.found_lost`, once it is complete.
+    lead nowhere, as :attr:`plan.Plan.found_lost`, once it is complete. *log_mark* is :meth:`changelog.LogMark.text` of
+    the last run that wrote.
     """
 
     name: str
@@ -124,6 +129,7 @@ class Merged:
     cut_over_at: str | None = None
     offsets: Mapping[str, int] = field(default_factory=dict)
     lost: Lost | None = None
+    log_mark: str | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -182,12 +188,13 @@ class State:
         newer = "started_at, merged_at, cut_over_at, offsets, lost"
         if not set(_ADDED) <= columns:
             newer = "NULL, merged_at, merged_at, NULL, NULL"
+        mark = "log_mark" if "log_mark" in columns else "NULL"
         return {
             name: Merged(
-                name, identity, address, started, merged, cut_over, json.loads(offsets or "{}"), _read_lost(lost)
+                name, identity, address, started, merged, cut_over, json.loads(offsets or "{}"), _read_lost(lost), log
             )
-            for name, identity, address, started, merged, cut_over, offsets, lost in self._target.query(
-                f"SELECT name, identity, address, {newer} FROM {self._table('source')} WHERE target = %s",
+            for name, identity, address, started, merged, cut_over, offsets, lost, log in self._target.query(
+                f"SELECT name, identity, address, {newer}, {mark} FROM {self._table('source')} WHERE target = %s",
                 (self._name,),
             )
         }
@@ -214,6 +221,8 @@ class State:
             )
             self._target.query(f"UPDATE {self._table('source')} SET cut_over_at = merged_at")
             self._target.commit()
+        for column in [column for column in _LATER if "source" in there and column not in self._columns()]:
+            self._target.query(f"ALTER TABLE {self._table('source')} ADD COLUMN {column} {_LATER[column]}")
         for name, columns in _TABLES.items():
             if name not in there:
                 self._target.query(
@@ -228,15 +237,23 @@ class State:
         self._target.commit()
         self._target.query(f"SELECT target FROM {self._table('run')} WHERE target = %s FOR UPDATE", (self._name,))
 
-    def start(self, source: Database, identity: str, position: str | None, offsets: Mapping[str, int]) -> None:
-        """Write down that a source is being merged, and how its numbers move."""
+    def start(self, source: Database, identity: str, log_mark: str | None, offsets: Mapping[str, int]) -> None:
+        """Write down that a source is being merged, where its server is, and how its numbers move."""
         login = source.login
+        values = {
+            "target": self._name,
+            "name": login.name,
+            "region": login.region,
+            "identity": identity,
+            "address": login.address,
+            "position": source.position(),
+            "log_mark": log_mark,
+            "offsets": json.dumps(dict(offsets)),
+        }
+        known = ", ".join(f"{name} = VALUES({name})" for name in [*list(values)[2:], "started_at"])
         self._target.query(
-            f"INSERT INTO {self._table('source')} (target, name, region, identity, address, position, offsets, "
-            "started_at) VALUES (%s, %s, %s, %s, %s, %s, %s, UTC_TIMESTAMP()) ON DUPLICATE KEY UPDATE region = "
-            "VALUES(region), identity = VALUES(identity), address = VALUES(address), position = VALUES(position), "
-            "offsets = VALUES(offsets), started_at = VALUES(started_at)",
-            (self._name, login.name, login.region, identity, login.address, position, json.dumps(dict(offsets))),
+            f"INSERT INTO {self._table('source')} ({', '.join(values)}, started_at) "
+            f"VALUES ({literals(values.values())}, UTC_TIMESTAMP()) ON DUPLICATE KEY UPDATE {known}"
         )
 
     def finish(self, name: str, carried: int, lost: Lost) -> None:

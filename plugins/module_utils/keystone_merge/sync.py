@@ -16,7 +16,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Callable, Iterator, List, Mapping, Sequence, Tuple
 
+from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.binlog import Touched
+from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.changelog import Changed
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.database import Database
+from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.keyed import KeyedTable, RowsNeededError
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.ledger import Fold, Ledger
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.manifest import (
     Chunk,
@@ -151,7 +154,6 @@ class TableWork:
     reader: TableReader
     loads: list[Rest] = field(default_factory=list)
     dirty: list[Dirty] = field(default_factory=list)
-    chunks: int = 0
 
     def __bool__(self) -> bool:
         return bool(self.loads or self.dirty)
@@ -230,27 +232,57 @@ class Sync:
         self._fold = fold
         self._limits = limits
 
-    def compare(self, sources: Sequence[tuple[Database, Ledger]], known: frozenset[str]) -> list[SourceWork]:
-        """What is to be done; *known* are the sources of which something may be in the merged database already."""
-        with ThreadPoolExecutor(max(1, len(sources))) as pool:
-            return list(pool.map(lambda one: self._compare(one[0], one[1], one[0].login.name in known), sources))
+    def compare(
+        self, sources: Sequence[tuple[Database, Ledger]], known: frozenset[str], logged: Mapping[str, Changed]
+    ) -> list[SourceWork]:
+        """What is to be done; *known* are the sources of which something may be in the merged database already.
 
-    def _compare(self, source: Database, ledger: Ledger, known: bool) -> SourceWork:
+        *logged* has what was written in those sources of which that is known, all of which is in the merged database
+        as their ledgers say.
+        """
+        with ThreadPoolExecutor(max(1, len(sources))) as pool:
+            return list(
+                pool.map(
+                    lambda one: self._compare(
+                        one[0], one[1], one[0].login.name in known, logged.get(one[0].login.name)
+                    ),
+                    sources,
+                )
+            )
+
+    def _compare(self, source: Database, ledger: Ledger, known: bool, logged: Changed | None) -> SourceWork:
         found = SourceWork(source, ledger)
         with contextlib.ExitStack() as stack:
-            state = None
+            state, counts = None, {}
             if known and self._open_target is not None:
-                state = State(stack.enter_context(self._open_target()), self._state_database)
+                target = stack.enter_context(self._open_target())
+                state = State(target, self._state_database)
+                counts = state.counts(source.login.name) if logged is not None else {}
             for table in TABLES:
-                if table.name in source.tables():
-                    columns = self._columns.get(table.name, source.tables()[table.name])
-                    reader = TableReader(source, table, ledger, self._fold, columns, self._limits)
-                    found.tables.append(self._compare_table(reader, state))
+                if table.name not in source.tables():
+                    continue
+                columns = self._columns.get(table.name, source.tables()[table.name])
+                reader = TableReader(source, table, ledger, self._fold, columns, self._limits)
+                work = None
+                if state is not None and logged is not None:
+                    keyed = KeyedTable(reader, state, target, self._fold)
+                    work = self._compare_keys(keyed, logged.get(table.name, Touched()), counts.get(table.name, 0))
+                found.tables.append(work or self._compare_table(reader, state))
         return found
+
+    @staticmethod
+    def _compare_keys(keyed: KeyedTable, touched: Touched | None, known: int) -> TableWork | None:
+        """What is to be done for a table of which what was *touched* is known; None where all rows must be compared."""
+        if touched is None or len(touched.keys) > KEPT_ROWS:
+            return None
+        with contextlib.suppress(RowsNeededError):
+            pairs = keyed.differing(sorted(touched.keys), known, GROWN * keyed.reader.size)
+            return TableWork(keyed.reader, dirty=[Dirty(old, (new,), (rows,)) for old, new, rows in pairs])
+        return None
 
     def _compare_table(self, reader: TableReader, state: State | None) -> TableWork:
         ranges = [] if state is None else state.ranges(reader.source.login.name, reader.table.name)
-        work, kept = TableWork(reader, chunks=len(ranges)), 0
+        work, kept = TableWork(reader), 0
         for part in reader.layout.parts:
             own = [chunk for chunk in ranges if chunk.part == part]
             number = max((chunk.number for chunk in own), default=-1) + 1

@@ -20,7 +20,12 @@ from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.dat
     RetryError,
 )
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.errors import MergeError
-from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.ledger import Fold, Ledger, translator
+from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.ledger import (
+    Fold,
+    Ledger,
+    Translate,
+    translator,
+)
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.rowtext import (
     NO_ROWS,
     NUL,
@@ -34,6 +39,7 @@ from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.row
     insert_text,
     is_clean,
     key_first,
+    literal,
     literals,
     load_rows,
     one_row,
@@ -58,6 +64,12 @@ BATCH_BYTES = 8 << 20
 
 DELETED_ROWS = 200
 """Rows that one statement deletes."""
+
+LOOKED_UP = 200
+"""Rows that are looked up at a time."""
+
+Key = Tuple[str, ...]
+"""Values of a primary key, as texts."""
 
 _NUMBERS = {table.name: number for number, table in enumerate(TABLES)}
 _ENDS = 10
@@ -143,6 +155,7 @@ class TableReader:
         # What is no text cannot stand between quotes.
         self._by_row = any(self.layout.column(name).binary for name in self.columns)
         self._translate = translator(table, self.columns, ledger, fold)
+        self._ledger, self._fold = ledger, fold
         self._from = f"FROM {quote(table.name)} FORCE INDEX (PRIMARY) WHERE "
         # Of this table alone, as ranges of several are read by turns.
         self._counter = f"@{quote(f'rows of {table.name}')}"
@@ -257,6 +270,51 @@ class TableReader:
         if plain is None:
             return self._slowly(where, None).marks, None
         return other_rows(plain, known, len(self.columns), len(self.layout.primary))
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether the server can count the rows that are carried, and write them down one by one."""
+        return self._sql is not None
+
+    def count(self) -> int:
+        """How many rows are carried."""
+        where = "1" if self._sql is None else self._sql.where
+        return int(self.source.query(f"SELECT COUNT(*) FROM {quote(self.table.name)} WHERE {where}")[0][0])
+
+    def rows_with(self, keys: Sequence[Key]) -> dict[Key, str] | None:
+        """The texts of the carried rows with these primary keys, by their keys; None where a text is not clear."""
+        sql, found = self._sql, {}
+        if sql is None or self._by_row:
+            return None
+        primary = self.layout.primary
+        names = ", ".join(map(quote, primary))
+        for start in range(0, len(keys), LOOKED_UP):
+            wanted = " OR ".join(one_row(primary, list(map(literal, key))) for key in keys[start : start + LOOKED_UP])
+            for row in self.source.query(
+                f"SELECT {names}, {sql.plain}, {sql.nulls} {self._from}({wanted}) AND {sql.where}"
+            ):
+                *key, plain, nulls = row
+                if not is_clean(plain, 1, len(self.columns), int(nulls)):
+                    return None
+                found[tuple(map(str, key))] = plain
+        return found
+
+    def new_key(self, key: Key) -> Key | None:
+        """A primary key as it is in the merged database, or None where its row is left out.
+
+        :raises KeyError: more of the row is needed to say.
+        """
+        values = [int(value) if self._is_whole[at] else value for at, value in enumerate(key)]
+        new = self._new_key(tuple(values))
+        return None if new is None else tuple(map(str, new))
+
+    @cached_property
+    def _new_key(self) -> Translate:
+        return translator(self.table, self.layout.primary, self._ledger, self._fold)
+
+    @cached_property
+    def _is_whole(self) -> list[bool]:
+        return [self.layout.column(name).whole for name in self.layout.primary]
 
     def _text(self, sql: RowSql, where: str) -> tuple[int, str | None]:
         """How many rows there are, and their text; None where it would not be clear."""

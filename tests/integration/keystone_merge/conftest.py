@@ -28,8 +28,8 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def regions(directory: Path) -> Iterator[MariaDB]:
-    """Run the server that holds the sources."""
-    with MariaDB(directory / "regions").running() as server:
+    """Run the server that holds the sources, and keeps a binary log of all that is written."""
+    with MariaDB(directory / "regions").running("--log-bin=log", "--binlog-format=ROW") as server:
         yield server
 
 

@@ -148,8 +148,10 @@ class Clouds:
         return bool(self.stretched.query("SELECT 1 FROM planned", database=self.request.state_database))
 
 
-@pytest.fixture
-def clouds(regions: MariaDB, stretched: MariaDB, schema: bytes, fresh: Callable[[], str]) -> Clouds:
+@pytest.fixture(params=["log", "rows"])
+def clouds(
+    request: pytest.FixtureRequest, regions: MariaDB, stretched: MariaDB, schema: bytes, fresh: Callable[[], str]
+) -> Clouds:
     sources: list[Login] = []
     for stack in ("east", "west"):
         rows = {
@@ -161,9 +163,11 @@ def clouds(regions: MariaDB, stretched: MariaDB, schema: bytes, fresh: Callable[
         sources.append(Login(**{**made.__dict__, "name": stack}))
     policy = Policy(on_conflict={"project": "rename"}, rename_format="{name}@{stack}")
     target = fresh()
-    request = Request(tuple(sources), login(stretched, "target", target), f"{target}_state", policy=policy)
-    assert merge(request)["changed"] is True
-    made = Clouds(regions, stretched, request)
+    wanted = Request(
+        tuple(sources), login(stretched, "target", target), f"{target}_state", policy=policy, compare_by=request.param
+    )
+    assert merge(wanted)["changed"] is True
+    made = Clouds(regions, stretched, wanted)
     assert made.remembers()
     return made
 
@@ -182,7 +186,9 @@ def test_the_plan_holds(clouds: Clouds, change: str, monkeypatch: pytest.MonkeyP
     clouds.change(PLAIN[change])
     with monkeypatch.context() as patched:
         patched.setattr(run, "plan", never)
-        followed = told(look(clouds.request))
+        found = look(clouds.request)
+        followed = told(found)
+    assert {how.split(":")[0] for how in found["compared"].values()} == {clouds.request.compare_by}
     clouds.forget()
     assert told(look(clouds.request)) == followed
 
@@ -200,7 +206,9 @@ def test_further_runs(clouds: Clouds, change: str, monkeypatch: pytest.MonkeyPat
     assert clouds.remembers()
     assert merge(clouds.request)["changed"] is False
     clouds.change([("east", "INSERT INTO user (id, domain_id, enabled) VALUES ('one more', 'default', 1)")])
-    assert merge(clouds.request)["changes"] == {"user": {"east": {"added": 1, "changed": 0, "removed": 0}}}
+    found = merge(clouds.request)
+    assert found["changes"] == {"user": {"east": {"added": 1, "changed": 0, "removed": 0}}}
+    assert {how.split(":")[0] for how in found["compared"].values()} == {clouds.request.compare_by}
     assert merge(clouds.request)["changed"] is False
 
 
