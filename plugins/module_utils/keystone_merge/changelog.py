@@ -46,7 +46,10 @@ Changed = Mapping[str, Optional[Touched]]
 
 @dataclass(frozen=True)
 class LogMark:
-    """How far a source was read: the *place* in the binary log of a *server* (and database), whose file was begun at *born*."""
+    """How far a source was read: the *place* in the binary log of a *server*, whose file was begun at *born*.
+
+    The database is named beside the server.
+    """
 
     server: str
     place: Place

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from dataclasses import replace
-from typing import Any, Sequence, Tuple
+from dataclasses import dataclass, replace
+from typing import Any, Iterator, Mapping, Sequence
 
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.collation import fingerprint
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.database import Database
@@ -37,8 +37,15 @@ from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.tra
     TableReader,
 )
 
-Pair = Tuple[Chunk, Chunk, Rows]
-"""A range as it was, as it is, and the rows that came."""
+
+@dataclass(frozen=True)
+class Difference:
+    """A range as it was and as it is, the rows that came, and the keys of those that *went*, by their marks."""
+
+    old: Chunk
+    new: Chunk
+    rows: Rows
+    went: Mapping[bytes, Key]
 
 
 class RowsNeededError(Exception):
@@ -54,60 +61,58 @@ class KeyedTable:
         self._target = target
         self._fold = fold
 
-    def differing(self, keys: Sequence[Key], known: int, most: int) -> list[Pair]:
+    def differing(self, keys: Sequence[Key], known: int, most: int) -> list[Difference]:
         """The ranges that changed, where rows with *keys* were written and no others.
 
         *known* is how many rows of the table are in the merged database, *most* how many a range may have.
 
         :raises RowsNeededError: that cannot be said so.
         """
-        pairs = self._pairs(keys) if keys else []
-        grown = sum(new.rows - old.rows for old, new, _rows in pairs)
-        if not self.reader.is_counted or any(new.rows > most for _old, new, _rows in pairs):
+        if not self.reader.is_counted:
             raise RowsNeededError
-        if self.reader.count() != known + grown:
+        found = self._found(keys) if keys else []
+        grown = sum(one.new.rows - one.old.rows for one in found)
+        if any(one.new.rows > most for one in found) or self.reader.count() != known + grown:
             raise RowsNeededError
-        return pairs
+        return found
 
-    def _pairs(self, keys: Sequence[Key]) -> list[Pair]:
+    def _found(self, keys: Sequence[Key]) -> list[Difference]:
         now = self.reader.rows_with(keys)
         if now is None:
             raise RowsNeededError
-        before = self._marks(keys)
+        before = self._before(keys)
+        name, table = self.reader.source.login.name, self.reader.table.name
+        ranges = self._state.ranges(name, table)
         by_range: dict[int, list[Key]] = defaultdict(list)
-        ranges = self._state.ranges(self.reader.source.login.name, self.reader.table.name)
         for key, at in zip(keys, self._places(ranges, keys)):
             by_range[at].append(key)
         chosen = sorted(by_range)
-        name, table = self.reader.source.login.name, self.reader.table.name
-        chunks = self._state.some_chunks(name, table, [ranges[at] for at in chosen])
-        return [
-            pair
-            for at, chunk in zip(chosen, chunks)
-            for pair in self._pair(
-                chunk,
-                [before[key] for key in by_range[at] if key in before],
-                [now[key] for key in by_range[at] if key in now],
+        found: list[Difference] = []
+        for at, chunk in zip(chosen, self._state.some_chunks(name, table, [ranges[at] for at in chosen])):
+            own = by_range[at]
+            found.extend(
+                self._difference(
+                    chunk, dict(before[key] for key in own if key in before), [now[key] for key in own if key in now]
+                )
             )
-        ]
+        return found
 
-    def _pair(self, old: Chunk, before: Sequence[bytes], now: Sequence[str]) -> list[Pair]:
+    def _difference(self, old: Chunk, before: Mapping[bytes, Key], now: Sequence[str]) -> Iterator[Difference]:
         """The range with the rows that have the marks *before* replaced by rows with the texts *now*."""
         if not old.known.issuperset(before):
             raise RowsNeededError
         marks = [fingerprint(text.encode("utf-8")).to_bytes(MARK, "big") for text in now]
-        if set(marks) == set(before):
-            return []
-        gone = frozenset(before)
-        stay = [mark for mark in old.split_marks if mark not in gone]
+        if set(marks) == before.keys():
+            return
+        stay = [mark for mark in old.split_marks if mark not in before]
         new = replace(old, written=b"".join([*stay, *marks]), edit=None, digest=b"")
         come = [text for text, mark in zip(now, marks) if mark not in old.known]
         width = len(self.reader.layout.primary)
         rows = rows_of(ROW_END.join(come), len(self.reader.columns), width) if come else NO_ROWS
-        return [(old, new, rows)]
+        yield Difference(old, new, rows, before)
 
-    def _marks(self, keys: Sequence[Key]) -> dict[Key, bytes]:
-        """The marks of those of the rows that are in the merged database, by their keys in the source."""
+    def _before(self, keys: Sequence[Key]) -> dict[Key, tuple[bytes, Key]]:
+        """Mark and key of those of the rows that are in the merged database, by their keys in the source."""
         source = {}
         try:
             for key in keys:
@@ -133,7 +138,7 @@ class KeyedTable:
                 if new not in source:
                     # The same to the server, but for case.
                     raise RowsNeededError
-                found[source[new]] = bytes.fromhex(mark)
+                found[source[new]] = (bytes.fromhex(mark), new)
         return found
 
     def _places(self, ranges: Sequence[Chunk], keys: Sequence[Key]) -> list[int]:

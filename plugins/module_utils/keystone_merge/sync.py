@@ -31,6 +31,8 @@ from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.man
 )
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.rowtext import (
     NO_ROWS,
+    NUL,
+    NUL_IN_KEY,
     Bound,
     Load,
     Rows,
@@ -41,6 +43,7 @@ from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.row
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.schema import TABLES
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.state import State
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.transport import (
+    Key,
     Limits,
     Making,
     TableReader,
@@ -79,12 +82,14 @@ class Rest:
 class Dirty:
     """A range that changed: what is in the merged database of it, and the marks of what should be.
 
-    *read* are the rows that are to come, where they were read already.
+    *read* are the rows that are to come, where they were read already, *went* the keys of rows that are to go by their
+    marks, where they are known already.
     """
 
     old: Chunk
     new: tuple[Chunk, ...]
     read: tuple[Rows, ...] | None = None
+    went: Mapping[bytes, Key] | None = None
 
     @cached_property
     def removed(self) -> frozenset[bytes]:
@@ -100,6 +105,14 @@ class Dirty:
     def gone(self) -> list[int]:
         """Where those that are to go stand in the old range."""
         return [at for at, mark in enumerate(self.old.split_marks) if mark in self.removed] if self.removed else []
+
+    def gone_keys(self) -> Columns:
+        """Their keys, where they are known already."""
+        went, marks = self.went or {}, self.old.split_marks
+        return [
+            [value.replace(NUL, NUL_IN_KEY) for value in column]
+            for column in zip(*(went[marks[at]] for at in self.gone))
+        ]
 
 
 @dataclass(frozen=True)
@@ -267,7 +280,7 @@ class Sync:
                 if state is not None and logged is not None:
                     keyed = KeyedTable(reader, state, target, self._fold)
                     work = self._compare_keys(keyed, logged.get(table.name, Touched()), counts.get(table.name, 0))
-                found.tables.append(work or self._compare_table(reader, state))
+                found.tables.append(self._compare_table(reader, state) if work is None else work)
         return found
 
     @staticmethod
@@ -276,8 +289,8 @@ class Sync:
         if touched is None or len(touched.keys) > KEPT_ROWS:
             return None
         with contextlib.suppress(RowsNeededError):
-            pairs = keyed.differing(sorted(touched.keys), known, GROWN * keyed.reader.size)
-            return TableWork(keyed.reader, dirty=[Dirty(old, (new,), (rows,)) for old, new, rows in pairs])
+            found = keyed.differing(sorted(touched.keys), known, GROWN * keyed.reader.size)
+            return TableWork(keyed.reader, dirty=[Dirty(one.old, (one.new,), (one.rows,), one.went) for one in found])
         return None
 
     def _compare_table(self, reader: TableReader, state: State | None) -> TableWork:
@@ -374,13 +387,14 @@ class Sync:
         """
         for start in range(0, len(one.dirty), _TOGETHER):
             some = one.dirty[start : start + _TOGETHER]
-            unknown = [dirty for dirty in some if id(dirty) not in work.found]
+            unknown = [dirty for dirty in some if id(dirty) not in work.found and dirty.went is None]
             wanted = [(dirty.old, () if removed else dirty.gone) for dirty in unknown]
             keys = state.some_keys(work.name, one.reader.table.name, wanted)
             for dirty in some:
                 found = work.found.get(id(dirty))
                 if found is None:
-                    found = self._found(one, dirty, keys[(dirty.old.part, dirty.old.number)])
+                    gone = dirty.gone_keys() if dirty.went is not None else keys[(dirty.old.part, dirty.old.number)]
+                    found = self._found(one, dirty, [] if removed else gone)
                 yield Renewal(dirty, found)
 
     @staticmethod
