@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,31 +17,13 @@ from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.dat
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.run import Merge, Request
 from merge_faults_servers import Middle
 from merge_harness import add_users, crowd, merge
+from merge_members import Cluster, Member
 from merge_servers import MariaDB
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "stretch_drill"))
-from drill_servers import Cluster, Server
 
 pytestmark = pytest.mark.integration
 
 USERS = 4000
 WRITE_SET = 24 << 20
-
-
-class Member(MariaDB):
-    """A member of the cluster, to be asked as the other servers are."""
-
-    def __init__(self, server: Server) -> None:
-        super().__init__(server.directory, server.port)
-        self.server = server
-
-    @property
-    def socket(self) -> str:
-        return str(self.server.socket)
-
-    def login(self, database: str) -> Login:
-        """Log in as root through the socket."""
-        return Login("target", user="root", unix_socket=self.socket, database=database)
 
 
 @dataclass
