@@ -101,6 +101,21 @@ options:
     description: How many rows one transaction brings at most. Transactions are also limited to some megabytes.
     type: int
     default: 10000
+  compare_by:
+    description:
+      - How a later run finds what changed in a source.
+      - V(log) reads what was written from the binary log of its server and looks at those rows alone, in time that
+        follows the number of changes. The server has to be a MariaDB that keeps such a log with rows
+        (C(binlog_format=ROW)), on a member of a Galera cluster with C(log_slave_updates); the login needs the rights
+        C(REPLICATION SLAVE) and C(BINLOG MONITOR) (C(REPLICATION CLIENT) before MariaDB 10.5) beside C(SELECT). The
+        number of rows of each table is compared as well. Where any of that is missing, where the server was started
+        again since, or the log holds anything from which it does not follow which rows were written, all rows of the
+        source are compared, and RV(compared) says why.
+      - V(rows) compares all rows in any case. That finds also what somebody changed with C(sql_log_bin=0), which is in
+        no log.
+    type: str
+    default: log
+    choices: [log, rows]
   report:
     description: Path on the host of the HTML page about the merge that is to be written.
     type: path

@@ -129,9 +129,9 @@ class Servers:
             )  # fmt: skip
             cursor.execute(f"DROP DATABASE IF EXISTS {STATE}")
 
-    def request(self, stacks: int, policy: Policy, batch_rows: int) -> Request:
+    def request(self, stacks: int, policy: Policy, batch_rows: int, compare_by: str) -> Request:
         sources = tuple(login(self.regions, name[-1], name) for name in NAMES[:stacks])
-        return Request(sources, login(self.stretched, "target", TARGET), STATE, policy, batch_rows)
+        return Request(sources, login(self.stretched, "target", TARGET), STATE, policy, batch_rows, compare_by)
 
     @contextlib.contextmanager
     def reading(self, stacks: int) -> Iterator[tuple[list[Memory], Fold]]:
@@ -253,6 +253,7 @@ class Ways:
     few_rows: int
     kept_rows: int
     loads: bool
+    compare_by: str
 
     @contextlib.contextmanager
     def taken(self) -> Iterator[None]:
@@ -273,6 +274,7 @@ WAYS = st.builds(
     few_rows=st.sampled_from([0, 2000]),
     kept_rows=st.sampled_from([0, 20000]),
     loads=st.booleans(),
+    compare_by=st.sampled_from(["log", "rows"]),
 )
 
 
@@ -316,14 +318,14 @@ def merge_and_check(servers: Servers, stacks: int, policy: Policy, ways: Ways, k
         if wanted.problems:
             return None
         with ways.taken():
-            found, _written, _changes = run(servers.request(stacks, policy, ways.batch_rows))
+            found, _written, _changes = run(servers.request(stacks, policy, ways.batch_rows, ways.compare_by))
             assert not (differing := list(differences(told(found), told(wanted)))), differing
             rows = expected(found, memories, fold)
             assert not (differing := list(differences(servers.merged(), rows))), differing
             id_map, counts = servers.state()
             assert id_map == set(found.id_map())
             assert counts == {table: sum(content.values()) for table, content in rows.items()}
-            _again, written, changes = run(servers.request(stacks, policy, ways.batch_rows))
+            _again, written, changes = run(servers.request(stacks, policy, ways.batch_rows, ways.compare_by))
             assert (written, [change for change in changes if change]) == (False, [])
     return found
 
@@ -345,7 +347,7 @@ def join_and_check(servers: Servers, stacks: int, policy: Policy, ways: Ways, fi
     for table, rows in before.items():
         own[table] = own.get(table, Counter()) - rows
     for _round in range(6):
-        request = servers.request(stacks, policy, ways.batch_rows)
+        request = servers.request(stacks, policy, ways.batch_rows, ways.compare_by)
         with Merge(request, read_only=True) as merge:
             assert merge.planned is not None
             if not merge.planned.conflicts:
