@@ -46,7 +46,7 @@ def test_options_become_a_request() -> None:
         "sources": [{**login, "name": "s", "region": "r"}], "target": login, "builtin_users": ["admin"],
         "builtin_projects": ["x"], "state_database": "state", "on_conflict": {"user": "rename"},
         "overrides": [{"kind": "role", "domain": None, "name": "a", "stack": "s", "action": "merge", "new_name": None}],
-        "rename_format": "{name}@{stack}", "dangling": "drop", "batch_rows": 7,
+        "rename_format": "{name}@{stack}", "dangling": "drop", "batch_rows": 7, "compare_by": "rows",
     }  # fmt: skip
     request = to_request(params)
     assert request.sources == (Login("s", "h", 1, "u", "p", None, "/ca", "d", "r"),)
@@ -54,6 +54,7 @@ def test_options_become_a_request() -> None:
     policy = request.policy
     assert (policy.builtin.users, policy.builtin.projects, request.state_database) == (("admin",), ("x",), "state")
     assert (policy.on_conflict, policy.dangling, request.batch_rows) == ({"user": "rename"}, "drop", 7)
+    assert request.compare_by == "rows"
     assert [(one.kind, one.name, one.action, one.stack) for one in policy.overrides] == [("role", "a", "merge", "s")]
     assert "'p'" not in repr(request)
     assert to_request({**params, "target": None}).target is None
