@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -231,6 +235,49 @@ def test_a_server_that_also_follows_others(make: Callable[..., Source]) -> None:
     assert source.merged()["compared"] == {"source": "rows: what other servers wrote is not in it (log_slave_updates)"}
 
 
+@contextlib.contextmanager
+def writing(servers: Sequence[MariaDB]) -> Iterator[None]:
+    """Write through each server meanwhile, in transactions of one row and of several."""
+    stop = threading.Event()
+
+    def write(number: int) -> int:
+        done, noise = 0, random.Random(number)  # noqa: S311
+        with servers[number].cursor("source") as cursor:
+            while not stop.is_set():
+                # Of its own users, or a cluster would refuse some.
+                user = of(1 + number + len(servers) * noise.randrange(USERS // len(servers) - 1))
+                cursor.execute("BEGIN")
+                for _each in range(noise.randrange(1, 4)):
+                    cursor.execute(f"UPDATE user SET extra = '{noise.random()}' WHERE id = {user}")
+                    if noise.random() < 0.5:
+                        cursor.execute(f"DELETE FROM assignment WHERE actor_id = {user} AND role_id = 'source-role'")
+                    else:
+                        cursor.execute(
+                            f"REPLACE INTO assignment SELECT 'UserProject', {user}, 'source-project', 'source-role', 0"
+                        )
+                cursor.execute("COMMIT")
+                done += 1
+        return done
+
+    with ThreadPoolExecutor(len(servers)) as pool:
+        futures = [pool.submit(write, number) for number in range(len(servers))]
+        try:
+            yield
+        finally:
+            stop.set()
+        assert min(future.result() for future in futures) > 10
+
+
+def test_no_write_is_missed_while_it_is_read(make: Callable[..., Source]) -> None:
+    """The place that is noted is that of the snapshot, however many write at that moment."""
+    source = make(*LOGGED)
+    with writing([source.server] * 3):
+        results = [merge(source.request) for _each in range(12)]
+    assert [result["compared"] for result in results] == [{"source": "log"}] * 12
+    assert sum(result["changes"]["user"]["source"]["changed"] for result in results) > 0
+    assert source.merged()["compared"] == {"source": "log"}
+
+
 def test_members_of_a_cluster(directory: Path, stretched: MariaDB, schema: bytes, fresh: Callable[[], str]) -> None:
     """A member's log holds what was written through the others; another member's log is another one."""
     (directory / "logging").mkdir()
@@ -260,6 +307,12 @@ def test_members_of_a_cluster(directory: Path, stretched: MariaDB, schema: bytes
         result = merge(requests[1])
         assert result["compared"]["source"].startswith("rows: the last run read another database, ")
         assert result["changes"] == {"user": {"source": {"added": 0, "changed": 1, "removed": 0}}}
+        assert stretched.content(target) == member.content("source")
+        with writing([member, through_other]):
+            results = [merge(requests[1]) for _each in range(8)]
+        assert [result["compared"] for result in results] == [{"source": "log"}] * 8
+        _follow(through_other, member)
+        assert merge(requests[1])["compared"] == {"source": "log"}
         assert stretched.content(target) == member.content("source")
 
 
