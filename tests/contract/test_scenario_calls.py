@@ -58,7 +58,8 @@ def calls(release: Release) -> Calls:
 @pytest.mark.parametrize("undercloud", UNDERCLOUDS)
 def test_the_client_takes_them(release: Release, calls: Calls, undercloud: str) -> None:
     commands, files = calls.of(undercloud, "openstack"), calls.files(undercloud)
-    assert len(commands) > 10
+    for step in ("overcloud node import", "overcloud node introspect", "overcloud deploy"):
+        assert any(f" {step} " in " ".join(command) for command in commands), step
     assert len(files) > 5
     assert release.command_problems(commands, files) == []
 
