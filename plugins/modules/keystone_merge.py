@@ -207,8 +207,8 @@ changes:
       stack2: {added: 1, changed: 2, removed: 0}
 compared:
   description:
-    - How it was found what changed in each source that was merged before, V(log) or V(rows), and why not by its log. See
-      O(compare_by).
+    - How it was found what changed in each source that was merged before, V(log) or V(rows), and why not by its log.
+    - See O(compare_by).
   returned: always
   type: dict
   sample: {stack1: log, stack2: "rows: the server keeps none (log_bin)"}
