@@ -157,6 +157,8 @@ class Merge:
             if self.sources:
                 self._compare_names()
                 if not self._follow():
+                    for source in self.sources:
+                        self.unlogged.setdefault(source.login.name, "all was planned anew")
                     self._plan()
                     if not self.obstacles():
                         self._compare()
@@ -451,7 +453,6 @@ class Merge:
         grown = None if self.planned is None else last.follow(self.planned, self.works, self.changes)
         if grown is None:
             self.planned, self.works, self.changes = None, [], []
-            self.unlogged.update({source.login.name: "all was planned anew" for source in self.sources})
             return False
         self.planned = grown
         self.warnings.extend(grown.warnings)

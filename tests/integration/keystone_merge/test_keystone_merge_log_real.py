@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.changelog import RIGHTS
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.database import Login
+from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.policy import Policy
 from ansible_collections.stretch.cluster.plugins.module_utils.keystone_merge.run import Request
 from merge_harness import add_users, crowd, login, look, merge
 from merge_members import Cluster, Member
@@ -131,6 +132,8 @@ def test_what_foreign_keys_do_is_in_no_log(make: Callable[..., Source]) -> None:
     result = merge(source.request)
     # A domain lets all be planned anew; what follows does not.
     assert result["compared"] == {"source": "rows: all was planned anew"}
+    dropping = replace(source.request, policy=Policy(dangling="drop"))
+    assert look(dropping)["compared"] == {"source": "rows: all was planned anew"}
     source.change(f"UPDATE user SET domain_id = 'd' WHERE id = {of(3)}", f"DELETE FROM user WHERE id = {of(4)}")
     result = source.merged()
     assert result["compared"] == {"source": "log"}
