@@ -277,7 +277,8 @@ def test_no_write_is_missed_while_it_is_read(make: Callable[..., Source]) -> Non
     with writing([source.server] * 3):
         results = [merge(source.request) for _each in range(12)]
     assert [result["compared"] for result in results] == [{"source": "log"}] * 12
-    assert sum(result["changes"]["user"]["source"]["changed"] for result in results) > 0
+    # The first may come before the first write.
+    assert sum("user" in result["changes"] for result in results) > 6
     assert source.merged()["compared"] == {"source": "log"}
 
 
