@@ -101,8 +101,10 @@ def changed(source: Database, earlier: LogMark, now: LogMark) -> Changed:
     if not keys:
         raise UnreadableLogError("the foreign keys of the database are not shown to this login")
     referenced: dict[str, set[str]] = defaultdict(set)
-    for _table, _columns, to, to_columns in keys:
+    children: dict[str, set[str]] = defaultdict(set)
+    for table, _columns, to, to_columns in keys:
         referenced[to].update(to_columns)
+        children[to].add(table)
     known = {
         name: _known(source.layout(name), referenced[name])
         for name in source.tables()
@@ -113,7 +115,7 @@ def changed(source: Database, earlier: LogMark, now: LogMark) -> Changed:
         reading.take(reader.log_events(earlier.place.file, earlier.place.position), MOST_BYTES)
     if reading.born != earlier.born:
         raise UnreadableLogError("it was begun anew since the last run")
-    return {**reading.touched, **dict.fromkeys(_unlogged(source, reading.touched))}
+    return {**reading.touched, **dict.fromkeys(_unlogged(source, children, reading.touched))}
 
 
 @contextlib.contextmanager
@@ -145,18 +147,15 @@ _RULE = re.compile(
 )
 
 
-def _unlogged(source: Database, touched: Mapping[str, Touched]) -> set[str]:
-    """Tables of which a foreign key may have updated rows."""
-    children: dict[str, set[str]] = defaultdict(set)
-    for table, _columns, to, _to_columns in source.foreign_keys():
-        children[to].add(table)
+def _unlogged(source: Database, children: Mapping[str, set[str]], touched: Mapping[str, Touched]) -> set[str]:
+    """Tables of which a foreign key may have updated rows. *children* are the tables that refer to each."""
     deleted = [table for table, one in touched.items() if one.deleted]
     moved = [table for table, one in touched.items() if one.moved]
     seen_deleted, seen_moved, updated = set(deleted), set(moved), set()
     while deleted or moved:
         is_deleted = bool(deleted)
         parent = deleted.pop() if is_deleted else moved.pop()
-        for child in children[parent]:
+        for child in children.get(parent, ()):
             rules = [rule for rule in _rules(source, child) if rule[0] == parent]
             for action in {rule[1 if is_deleted else 2] for rule in rules}:
                 if action.startswith("SET") or (action == "CASCADE" and not is_deleted):
